@@ -1,0 +1,41 @@
+# Needs Python 3.11 or newer and nothing else; everything is installed into .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+DATA ?=
+
+.PHONY: demo test lint types pytest bench peers clean
+
+demo: .venv/ready
+	$(BIN)/voucherify-async demo $(if $(DATA),--data $(DATA))
+
+test: lint types pytest
+
+lint: .venv/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/ready
+	$(BIN)/mypy
+	$(BIN)/pyright
+
+pytest: .venv/ready
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report --fail-under=95
+
+bench: .venv/ready
+	$(BIN)/python -m benchmarks
+
+# The official SDK against the emulator, in an environment of its own.
+peers: .venv/ready
+	$(BIN)/python -m pytest -m peers tests/peers
+
+.venv/ready: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf .venv .peers .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage* dist

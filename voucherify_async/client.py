@@ -1,0 +1,312 @@
+"""The client: options in, resources out."""
+
+import os
+import ssl
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar, overload
+
+import aiohttp
+import msgspec
+
+from voucherify_async.auth import ApiKeyAuth, Auth
+from voucherify_async.call import Call, any_json, json_decoder, nothing
+from voucherify_async.clock import Clock, SystemClock
+from voucherify_async.errors import ConfigurationError
+from voucherify_async.models.jobs import AsyncAction, Export
+from voucherify_async.options import Cluster, PoolLimits, RetryPolicy, Timeouts, check_choice
+from voucherify_async.poller import ExportSource, ImportSource, Poller
+from voucherify_async.ratelimit import RateLimiter, SharedPause
+from voucherify_async.resources.async_actions import AsyncActions
+from voucherify_async.resources.exports import Exports
+from voucherify_async.resources.oauth import OAuth
+from voucherify_async.resources.orders import Orders
+from voucherify_async.session import CallOptions, SessionManager, call_options
+from voucherify_async.wire import (
+    CLUSTERS,
+    checked_base_url,
+    checked_header_value,
+    checked_path,
+    client_headers,
+    query_string,
+)
+
+T = TypeVar("T")
+
+API_VERSION: Final = "v2018-08-01"
+
+_METHODS: Final = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
+_SIGNING: Final = frozenset({"authorization", "x-app-id", "x-app-token"})
+# Doing these twice is the same as doing them once (RFC 9110, section 9.2.2).
+_IDEMPOTENT: Final = frozenset({"GET", "PUT", "DELETE"})
+
+
+class VoucherifyClient:
+    """The asyncio client for Voucherify's Orders API.
+
+    Making one does nothing yet: no event loop is needed and no socket is opened. The connections are opened by
+    the first call and belong to its event loop; `aclose()`, or leaving `async with`, closes them.
+
+    Args:
+        app_id, app_token: the application's keys. Or else:
+        auth: another way of signing: `OAuthAuth`, `BearerAuth`, `ApiKeyAuth` with prefixes, or your own.
+        cluster: `"eu"`, `"us"` or `"as"`.
+        base_url: of a dedicated cluster, a proxy or the emulator: the part before `/v1`. It goes before `cluster`.
+        timeouts: seconds, see `Timeouts`. No call waits for ever if nothing is said.
+        pool: how many connections are kept, see `PoolLimits`.
+        retry: how often a request is repeated, see `RetryPolicy`.
+        rate_limiter: instead of the one that pauses all tasks together after a 429.
+        session: an `aiohttp.ClientSession` of yours, which is used and never closed.
+        api_version: the version of the API that answers are asked for in.
+        app_info: your application's name and version, added to the `User-Agent`.
+        ssl_context: instead of the one that the whole process shares.
+        proxy: URL of an HTTP proxy.
+        trust_env: whether to look for a proxy in the environment. It costs time with every request.
+        allow_plain_http: send the keys without encryption, to a host that is not this machine.
+        clock: time and chance, for tests.
+
+    Raises:
+        ConfigurationError: an option is missing or does not fit; `argument` names it.
+    """
+
+    def __init__(
+        self,
+        app_id: str | None = None,
+        app_token: str | None = None,
+        *,
+        auth: Auth | None = None,
+        cluster: Cluster = "eu",
+        base_url: str | None = None,
+        timeouts: Timeouts | None = None,
+        pool: PoolLimits | None = None,
+        retry: RetryPolicy | None = None,
+        rate_limiter: RateLimiter | None = None,
+        session: aiohttp.ClientSession | None = None,
+        api_version: str = API_VERSION,
+        app_info: str | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+        proxy: str | None = None,
+        trust_env: bool = False,
+        allow_plain_http: bool = False,
+        clock: Clock | None = None,
+    ) -> None:
+        clock = clock if clock is not None else SystemClock()
+        retry = _of_type("retry", retry, RetryPolicy) or RetryPolicy()
+        if app_info is not None:
+            checked_header_value("app_info", app_info)
+        options = call_options(
+            _of_type("timeouts", timeouts, Timeouts) or Timeouts(),
+            retry,
+            client_headers(api_version, app_info),
+        )
+        session_manager = SessionManager(
+            base_url=_base_url(cluster, base_url, allow_plain_http),
+            auth=_auth(app_id, app_token, auth),
+            options=options,
+            pool=_of_type("pool", pool, PoolLimits) or PoolLimits(),
+            rate_limiter=rate_limiter or SharedPause(clock, longest=retry.max_wait),
+            clock=clock,
+            session=session,
+            ssl_context=ssl_context,
+            proxy=proxy,
+            trust_env=trust_env,
+            allow_plain_http=allow_plain_http,
+        )
+        self._bind(
+            session_manager,
+            options,
+            Poller(session_manager, ImportSource(AsyncActions(session_manager, options))),
+            Poller(session_manager, ExportSource(Exports(session_manager, options))),
+            owner=True,
+        )
+
+    def _bind(
+        self,
+        session: SessionManager,
+        options: CallOptions,
+        imports: Poller[AsyncAction],
+        exports: Poller[Export],
+        *,
+        owner: bool,
+    ) -> None:
+        self._session = session
+        self._options = options
+        self._imports = imports
+        self._exports = exports
+        self._owner = owner
+        self.orders = Orders(session, options, imports, exports)
+        self.async_actions = AsyncActions(session, options)
+        self.exports = Exports(session, options)
+        self.oauth = OAuth(session, options)
+
+    @classmethod
+    def from_env(cls, **overrides: Any) -> Self:
+        """A client with its keys and its place from the environment.
+
+        It reads `VOUCHERIFY_APP_ID`, `VOUCHERIFY_APP_TOKEN`, `VOUCHERIFY_BASE_URL` and `VOUCHERIFY_CLUSTER`.
+
+        Args:
+            overrides: any argument of the client; it goes before the environment.
+
+        Raises:
+            ConfigurationError: a variable is missing or does not fit.
+        """
+        given = dict(overrides)
+        variables = {}
+        if given.get("auth") is None:
+            variables |= {"app_id": "VOUCHERIFY_APP_ID", "app_token": "VOUCHERIFY_APP_TOKEN"}
+        # A place that is given by hand puts the one of the environment aside, whichever way each is named.
+        if given.get("base_url") is None and given.get("cluster") is None:
+            variables |= {"base_url": "VOUCHERIFY_BASE_URL", "cluster": "VOUCHERIFY_CLUSTER"}
+        for name, variable in variables.items():
+            if given.get(name) is None and (value := os.environ.get(variable)):
+                given[name] = value
+        for name in ("app_id", "app_token"):
+            if given.get("auth") is None and given.get(name) is None:
+                raise ConfigurationError(name, f"is not given, and {variables[name]} is not set")
+        return cls(**given)
+
+    def with_options(
+        self,
+        *,
+        timeout: float | Timeouts | None = None,
+        retry: RetryPolicy | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Self:
+        """A client with other options that shares this one's session, pool, limiter and pollers.
+
+        Closing it does nothing: the connections are closed with the client that it came from.
+
+        Args:
+            timeout: seconds for a whole call, or `Timeouts`.
+            retry: instead of this client's.
+            headers: sent besides the client's own, or instead of them; those that sign a request stay out.
+
+        Raises:
+            ConfigurationError: an option does not fit.
+        """
+        now = self._options
+        timeouts = now.timeouts
+        if isinstance(timeout, Timeouts):
+            timeouts = timeout
+        elif timeout is not None:
+            timeouts = msgspec.structs.replace(timeouts, total=timeout)
+        merged = dict(now.headers)
+        for name, value in (headers or {}).items():
+            checked_header_value("headers", name)
+            if name.lower() in _SIGNING:
+                raise ConfigurationError(f"headers[{name!r}]", "signs requests; give it to the client as auth")
+            known = next((known for known in merged if known.lower() == name.lower()), name)
+            merged[known] = checked_header_value(f"headers[{name!r}]", value)
+        options = call_options(timeouts, _of_type("retry", retry, RetryPolicy) or now.retry, merged)
+        view = object.__new__(type(self))
+        view._bind(self._session, options, self._imports, self._exports, owner=False)
+        return view
+
+    @overload
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: object = None,
+        query: Mapping[str, str | int | float | bool | None] | None = None,
+        decode: None = None,
+    ) -> Any: ...
+    @overload
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: object = None,
+        query: Mapping[str, str | int | float | bool | None] | None = None,
+        decode: type[T],
+    ) -> T: ...
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: object = None,
+        query: Mapping[str, str | int | float | bool | None] | None = None,
+        decode: type[Any] | None = None,
+    ) -> Any:
+        """Call an endpoint that has no method here, with everything else as usual.
+
+        Args:
+            method: `GET`, `POST`, `PUT`, `PATCH` or `DELETE`.
+            path: below the base URL, such as `/v1/vouchers`; signs that cannot stand in a path are quoted.
+            body: anything that msgspec can write as JSON; None sends no body.
+            query: parameters; those that are None are left out.
+            decode: the type of the answer, such as a msgspec struct; without it, dicts, lists and plain values.
+
+        Returns:
+            The decoded answer; None if it has no content.
+
+        Raises:
+            ConfigurationError: an argument does not fit; nothing was sent.
+            ApiError, ConnectError, RequestTimeoutError, DecodeError: as every call.
+
+        Repeated after a failure: `GET`, `PUT` and `DELETE`; the others only if the service certainly did not
+        do it.
+        """
+        if method not in _METHODS:
+            raise ConfigurationError("method", f"must be one of {', '.join(sorted(_METHODS))}, not {method!r}")
+        try:
+            encoded = None if body is None else msgspec.json.encode(body)
+        except (msgspec.MsgspecError, TypeError, ValueError, OverflowError, RecursionError) as error:
+            raise ConfigurationError("body", f"cannot be written as JSON: {error}") from None
+        decoder: Callable[[bytes], Any] = any_json if decode is None else json_decoder(decode)
+        call = Call(
+            method,
+            checked_path(path),
+            lambda answer: decoder(answer) if answer else nothing(answer),
+            query=query_string(query or {}),
+            body=encoded,
+            repeatable=method in _IDEMPOTENT,
+        )
+        return (await self._session.send(call, self._options)).data
+
+    async def aclose(self) -> None:
+        """Close the connections and end what is under way. An injected session stays open.
+
+        Calls that wait get a `ClientClosedError`, and so does every later call. Closing twice is fine.
+        """
+        if self._owner:
+            await self._session.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._session.base_url}>"
+
+
+def _auth(app_id: str | None, app_token: str | None, auth: Auth | None) -> Auth:
+    if auth is not None:
+        if app_id is not None or app_token is not None:
+            raise ConfigurationError("auth", "give either auth or app_id and app_token, not both")
+        return auth
+    if app_id is None:
+        raise ConfigurationError("app_id", "is missing; give app_id and app_token, or auth")
+    if app_token is None:
+        raise ConfigurationError("app_token", "is missing; give app_id and app_token, or auth")
+    return ApiKeyAuth(app_id, app_token)
+
+
+def _base_url(cluster: str, base_url: str | None, allow_plain_http: bool) -> str:
+    check_choice("cluster", cluster, Cluster)
+    return checked_base_url(base_url or CLUSTERS[cluster], allow_plain_http=allow_plain_http)
+
+
+def _of_type(argument: str, value: T | None, expected: type[T]) -> T | None:
+    if value is not None and not isinstance(value, expected):
+        raise ConfigurationError(argument, f"must be {expected.__name__}, not {type(value).__name__}")
+    return value

@@ -1,0 +1,321 @@
+"""What can go wrong, as a tree.
+
+    VoucherifyError
+    ├── ConfigurationError (also ValueError)    an option or an argument is wrong; nothing was sent
+    ├── ClientClosedError (also RuntimeError)   the client was closed
+    ├── EventLoopError (also RuntimeError)      the client is at work on another event loop
+    ├── ApiError                                the service answered with an error
+    │   ├── BadRequestError          400
+    │   ├── AuthenticationError      401
+    │   ├── PaymentRequiredError     402
+    │   ├── PermissionDeniedError    403
+    │   ├── NotFoundError            404
+    │   ├── ConflictError            409
+    │   ├── LockedError              423
+    │   ├── RateLimitError           429
+    │   └── ServerError              5xx
+    ├── TransportError                          no usable answer arrived
+    │   ├── ConnectError                        the connection was refused, or broke
+    │   └── RequestTimeoutError (also TimeoutError)
+    ├── DecodeError                             the answer arrived and does not fit
+    ├── ListingCapError                         listing ends here; an export goes on
+    └── JobError                                an import or export
+        ├── ImportFailedError
+        ├── ExportFailedError
+        └── JobTimeoutError (also TimeoutError)
+
+Every error can be pickled, and none holds a key or a token. `outcome_unknown` tells whether the service may
+have done what was asked of it all the same.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from multidict import CIMultiDict
+
+if TYPE_CHECKING:
+    from voucherify_async.models.jobs import AsyncAction, Export, ImportResult
+
+
+def _restore(
+    error_type: type["VoucherifyError"], args: tuple[object, ...], state: dict[str, object]
+) -> "VoucherifyError":
+    error = error_type.__new__(error_type, *args)
+    error.args = args
+    error.__dict__.update(state)
+    return error
+
+
+class VoucherifyError(Exception):
+    """Anything this library raises by itself."""
+
+    # The default way of pickling calls the class with `args`, which is not how these are made.
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (type(self), self.args, self.__dict__)
+
+
+class ConfigurationError(VoucherifyError, ValueError):
+    """An option or an argument is wrong. Nothing has been sent.
+
+    `argument` names it as the caller wrote it, `"limit"` or `"timeouts.total"`.
+    """
+
+    def __init__(self, argument: str, problem: str) -> None:
+        super().__init__(f"{argument}: {problem}")
+        self.argument = argument
+
+
+class ClientClosedError(VoucherifyError, RuntimeError):
+    """The client was closed, before the call or while it was under way."""
+
+
+class EventLoopError(VoucherifyError, RuntimeError):
+    """The client is at work on another event loop, which is still running. Make one client per loop."""
+
+
+class ApiError(VoucherifyError):
+    """The service answered with an error status.
+
+    Attributes:
+        status: the HTTP status.
+        code: the `code` of the body, usually the status again.
+        key: the machine-readable kind, such as `"invalid_payload"`.
+        message, details: what the service says about it.
+        request_id: what Voucherify's support asks for.
+        resource_id, resource_type: what could not be found or changed, if the service names it.
+        headers: of the answer; their names match in any case.
+        body: of the answer, as received.
+        method, path: of the request, the path without its query.
+        attempts: how often the request was sent, 1 if once.
+        outcome_unknown: whether the service may have done what was asked: after a 5xx, or if an earlier
+            attempt got no answer.
+    """
+
+    def __init__(
+        self,
+        *,
+        status: int,
+        code: int | None = None,
+        key: str | None = None,
+        message: str | None = None,
+        details: str | None = None,
+        request_id: str | None = None,
+        resource_id: str | None = None,
+        resource_type: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+        method: str = "",
+        path: str = "",
+        attempts: int = 1,
+        outcome_unknown: bool = False,
+    ) -> None:
+        self.status = status
+        self.code = code
+        self.key = key
+        self.message = message
+        self.details = details
+        self.request_id = request_id
+        self.resource_id = resource_id
+        self.resource_type = resource_type
+        self.headers: Mapping[str, str] = CIMultiDict(headers or {})
+        self.body = body
+        self.method = method
+        self.path = path
+        self.attempts = attempts
+        self.outcome_unknown = outcome_unknown
+        said = ": ".join(part for part in (key, message, details) if part)
+        super().__init__(f"{status} {said}".rstrip())
+
+    def __str__(self) -> str:
+        return f"{super().__str__()} [{_circumstances(self, self.request_id)}]"
+
+
+class BadRequestError(ApiError):
+    """400: the service refuses the request as it is; `details` names what."""
+
+
+class AuthenticationError(ApiError):
+    """401: the keys or the token are wrong, blocked or expired."""
+
+
+class PaymentRequiredError(ApiError):
+    """402: the plan does not include this, or is used up."""
+
+
+class PermissionDeniedError(ApiError):
+    """403: the keys or the token's scope do not allow this."""
+
+
+class NotFoundError(ApiError):
+    """404: there is no such thing; `resource_type` and `resource_id` name it."""
+
+
+class ConflictError(ApiError):
+    """409: it contradicts what is there."""
+
+
+class LockedError(ApiError):
+    """423: something else holds it at the moment."""
+
+
+class RateLimitError(ApiError):
+    """429: the limit is used up.
+
+    Attributes:
+        retry_after: seconds to wait, as the service asks for; None if it does not say.
+        limit_type: `api_calls`, `bulk_api_calls`, `api_calls_cycle` or `webhook_calls`, where it is told.
+    """
+
+    def __init__(
+        self, *, retry_after: float | None = None, limit_type: str | None = None, **circumstances: Any
+    ) -> None:
+        super().__init__(**circumstances)
+        self.retry_after = retry_after
+        self.limit_type = limit_type
+
+    def __str__(self) -> str:
+        hint = "" if self.retry_after is None else f"; may be sent again in {self.retry_after:.1f} s"
+        return super().__str__() + hint
+
+
+class ServerError(ApiError):
+    """5xx: the service failed; it may have done what was asked."""
+
+
+class TransportError(VoucherifyError):
+    """No usable answer arrived.
+
+    Attributes:
+        outcome_unknown: whether the service may have done what was asked.
+        method, path: of the request, the path without its query.
+        attempts: how often the request was sent.
+    """
+
+    def __init__(
+        self, problem: str, *, outcome_unknown: bool, method: str = "", path: str = "", attempts: int = 1
+    ) -> None:
+        super().__init__(problem)
+        self.outcome_unknown = outcome_unknown
+        self.method = method
+        self.path = path
+        self.attempts = attempts
+
+    def __str__(self) -> str:
+        return f"{super().__str__()} [{_circumstances(self, None)}]"
+
+
+class ConnectError(TransportError):
+    """The connection could not be made, or broke before the answer was complete."""
+
+
+class RequestTimeoutError(TransportError, TimeoutError):
+    """The time for the call, or for a step of it, ran out."""
+
+
+class DecodeError(VoucherifyError):
+    """The answer arrived and does not fit the type that was expected.
+
+    Attributes:
+        json_path: where it does not fit, such as `$.orders[3].amount`; `$` if it is no JSON at all.
+        body: the answer as received; withheld where it could hold a token.
+        status, request_id, method, path, attempts: of the exchange.
+        outcome_unknown: whether the service may have done what was asked. After a status of success it has.
+    """
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        json_path: str = "$",
+        body: bytes = b"",
+        status: int = 0,
+        request_id: str | None = None,
+        method: str = "",
+        path: str = "",
+        attempts: int = 1,
+        outcome_unknown: bool = True,
+    ) -> None:
+        super().__init__(problem)
+        self.json_path = json_path
+        self.body = body
+        self.status = status
+        self.request_id = request_id
+        self.method = method
+        self.path = path
+        self.attempts = attempts
+        self.outcome_unknown = outcome_unknown
+
+    def __str__(self) -> str:
+        return f"{super().__str__()} [{_circumstances(self, self.request_id)}]"
+
+
+class ListingCapError(VoucherifyError):
+    """Listing reaches no further; `client.orders.create_export` reaches all orders.
+
+    Attributes:
+        total: how many orders there are.
+        reached: how many of them listing gave.
+    """
+
+    def __init__(self, *, total: int, reached: int) -> None:
+        super().__init__(
+            f"listing reaches {reached} of {total} orders and no more; "
+            "client.orders.create_export() reaches them all"
+        )
+        self.total = total
+        self.reached = reached
+
+
+class JobError(VoucherifyError):
+    """An import or export could not be followed to its end; the job itself may be well and going on.
+
+    Attributes:
+        job_id: take up waiting again with `client.orders.import_job(job_id)` or `export_job(job_id)`.
+        snapshot: the last state seen of it, None if there was none.
+    """
+
+    def __init__(self, problem: str, *, job_id: str, snapshot: "AsyncAction | Export | None" = None) -> None:
+        super().__init__(problem)
+        self.job_id = job_id
+        self.snapshot = snapshot
+
+    def __str__(self) -> str:
+        seen = "" if self.snapshot is None else f", last seen {self.snapshot.status}"
+        return f"{super().__str__()} [job {self.job_id}{seen}]"
+
+
+class ImportFailedError(JobError):
+    """The import failed; or some of its orders did, and `raise_for_failures` was asked to say so.
+
+    Attributes:
+        result: which orders failed and why, where the service told.
+    """
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        job_id: str,
+        snapshot: "AsyncAction | None" = None,
+        result: "ImportResult | None" = None,
+    ) -> None:
+        super().__init__(problem, job_id=job_id, snapshot=snapshot)
+        self.result = result
+
+
+class ExportFailedError(JobError):
+    """The export ended with an error."""
+
+
+class JobTimeoutError(JobError, TimeoutError):
+    """The time for waiting ran out. The job itself goes on at the service."""
+
+
+def _circumstances(error: ApiError | TransportError | DecodeError, request_id: str | None) -> str:
+    parts = [f"{error.method} {error.path}".strip()]
+    if request_id:
+        parts.append(f"request {request_id}")
+    parts.append("1 attempt" if error.attempts == 1 else f"{error.attempts} attempts")
+    if error.outcome_unknown:
+        parts.append("the service may have done it")
+    return ", ".join(part for part in parts if part)

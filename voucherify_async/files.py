@@ -1,0 +1,78 @@
+"""Files that are there whole, or not at all."""
+
+import os
+import secrets
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from anyio.to_thread import run_sync
+
+_BUFFER_BYTES: Final = 1024 * 1024
+
+
+class PartFile:
+    """A file that is written beside its place and moved there when it is complete.
+
+    Leaving the context without `commit` removes what was written and leaves the target as it was.
+
+    Args:
+        target: where the file goes; its folder must be there.
+
+    Raises:
+        OSError: the folder is not there or cannot be written to; on entering.
+    """
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+        # In the same folder: renaming does not go across file systems.
+        self._part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+        self._buffer = bytearray()
+
+    def __enter__(self) -> Self:
+        self._file = self._part.open("xb", buffering=0)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+        self._part.unlink(missing_ok=True)
+
+    async def restart(self) -> None:
+        """Forget what was written so far."""
+        self._buffer.clear()
+        self._file.seek(0)
+        self._file.truncate()
+
+    async def write(self, data: bytes) -> None:
+        """Append; the disk is written to in a thread, in larger pieces."""
+        self._buffer += data
+        if len(self._buffer) >= _BUFFER_BYTES:
+            await self._flush()
+
+    async def commit(self) -> None:
+        """Bring everything to the disk and put the file in its place."""
+        await self._flush()
+        await run_sync(self._replace)
+
+    async def _flush(self) -> None:
+        data, self._buffer = self._buffer, bytearray()
+        await run_sync(self._write_all, data)
+
+    def _write_all(self, data: bytearray) -> None:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[self._file.write(rest) :]
+
+    def _replace(self) -> None:
+        os.fsync(self._file.fileno())
+        self._file.close()
+        self._part.replace(self.target)
+        # The rename itself is on the disk only when the folder is. Windows has no way to say so, and no need.
+        if os.name == "posix":
+            folder = os.open(self.target.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)

@@ -1,0 +1,359 @@
+"""Imports and exports as things to await."""
+
+import asyncio
+import csv
+import os
+from collections import deque
+from collections.abc import Callable, Generator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Generic, NamedTuple, Self, TypeVar
+
+import msgspec
+
+from voucherify_async.csvrows import CsvRows
+from voucherify_async.errors import (
+    AuthenticationError,
+    ConfigurationError,
+    DecodeError,
+    ExportFailedError,
+    ImportFailedError,
+    JobError,
+    JobTimeoutError,
+    TransportError,
+)
+from voucherify_async.files import PartFile
+from voucherify_async.models.jobs import AsyncAction, Export, ImportResult, import_result
+from voucherify_async.models.orders import OrderRow
+from voucherify_async.options import check_seconds
+from voucherify_async.poller import Poller, Watch
+from voucherify_async.resources.exports import Exports
+from voucherify_async.retry import Fault, wait_before_repeat
+from voucherify_async.session import CallOptions, Download, SessionManager
+
+S = TypeVar("S", AsyncAction, Export)
+R = TypeVar("R")
+
+DEFAULT_WAIT_SECONDS: Final = 3600.0
+
+
+class _Job(Generic[S, R]):
+    """A job of the service's. It may be awaited by many tasks, and more than once.
+
+    Cancelling one who waits leaves the job and the others alone.
+    """
+
+    def __init__(self, job_id: str, poller: Poller[S]) -> None:
+        self.id: Final = job_id
+        self._poller = poller
+        self._watch: Watch[S] = Watch(job_id)
+
+    def __repr__(self) -> str:
+        seen = self._watch.snapshot
+        return f"<{type(self).__name__} {self.id}{f' {seen.status}' if seen is not None else ''}>"
+
+    def __await__(self) -> Generator[Any, None, R]:
+        return self.wait().__await__()
+
+    async def wait(
+        self,
+        *,
+        timeout: float | None = DEFAULT_WAIT_SECONDS,
+        on_progress: Callable[[S], object] | None = None,
+    ) -> R:
+        """Wait until the job has ended.
+
+        The first look comes at once, then the intervals grow from 0.5 to 10 seconds. All jobs of a client that
+        are waited for share their requests.
+
+        Args:
+            timeout: seconds to wait, an hour if not given; None for no limit.
+            on_progress: called with each state that is seen, the last one included.
+
+        Returns:
+            What came of the job.
+
+        Raises:
+            ImportFailedError, ExportFailedError: the job failed.
+            JobTimeoutError: the time ran out; the job goes on.
+            JobError: the job cannot be followed, its cause tells why.
+
+        Repeated after a failure: looks are; the job is not started again.
+        """
+        async for snapshot in self.snapshots(timeout=timeout):
+            if on_progress is not None:
+                on_progress(snapshot)
+        assert self._watch.snapshot is not None  # noqa: S101 - snapshots() ends with the last state, or raises
+        return self._outcome(self._watch.snapshot)
+
+    def snapshots(self, *, timeout: float | None = DEFAULT_WAIT_SECONDS) -> "Snapshots[S]":
+        """The states of the job as they are seen, up to the last one: `async for state in job.snapshots()`.
+
+        Args:
+            timeout: seconds from the first look to the last, an hour if not given; None for no limit.
+
+        Raises:
+            JobTimeoutError: the time ran out; the job goes on.
+            JobError: the job cannot be followed, its cause tells why.
+        """
+        check_seconds("timeout", timeout)
+        return Snapshots(self._poller, self._watch, timeout)
+
+    def _outcome(self, snapshot: S) -> R:
+        raise NotImplementedError
+
+
+class Snapshots(Generic[S]):
+    """The states of a job, one after another.
+
+    An iterator without a body that is suspended: leaving the loop early leaves nothing behind.
+    """
+
+    def __init__(self, poller: Poller[S], watch: Watch[S], timeout: float | None) -> None:
+        self._poller = poller
+        self._watch = watch
+        self._timeout = timeout
+        self._deadline: float | None = None
+        self._seen = watch.version
+        self._ended = False
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> S:
+        if self._ended:
+            raise StopAsyncIteration
+        known = self._watch.snapshot
+        if known is None or not self._poller.is_final(known):
+            known = await self._news()
+        self._ended = self._poller.is_final(known)
+        return known
+
+    async def _news(self) -> S:
+        loop = asyncio.get_running_loop()
+        if self._deadline is None and self._timeout is not None:
+            self._deadline = loop.time() + self._timeout
+        scope = asyncio.timeout_at(self._deadline)
+        try:
+            async with scope:
+                news = await self._poller.news(self._watch, self._seen)
+        except TimeoutError:
+            if not scope.expired():
+                raise
+            raise JobTimeoutError(
+                f"the job did not end within {self._timeout} s; it goes on at the service",
+                job_id=self._watch.job_id,
+                snapshot=self._watch.snapshot,
+            ) from self._watch.trouble
+        self._seen = self._watch.version
+        return news
+
+
+class ImportJob(_Job[AsyncAction, ImportResult]):
+    """An import of orders under way: `result = await job`.
+
+    Attributes:
+        id: `aa_...`; `client.orders.import_job(id)` takes up waiting again, in another process too.
+    """
+
+    def _outcome(self, snapshot: AsyncAction) -> ImportResult:
+        """The result; an import that ended with failed orders has one, an import that failed has none."""
+        try:
+            result = import_result(snapshot) if snapshot.result else None
+        except msgspec.ValidationError as error:
+            raise JobError(
+                f"the import ended, but its result does not fit: {error}", job_id=self.id, snapshot=snapshot
+            ) from None
+        # DONE alone is no proof of success: `operation_status` may say FAILED. If it does because of the orders,
+        # the counts are there to say more.
+        failed = snapshot.status == "FAILED" or snapshot.operation_status == "FAILED"
+        counted = result is not None and (result.done_count or result.failed_count)
+        if result is None or (failed and not (snapshot.status == "DONE" and counted)):
+            said = result.message if result is not None else None
+            problem = "failed" if failed else "ended without a result"
+            raise ImportFailedError(
+                f"the import {problem}{f': {said}' if said else ''}",
+                job_id=self.id,
+                snapshot=snapshot,
+                result=result,
+            )
+        return result
+
+
+class ExportJob(_Job[Export, Export]):
+    """An export of orders under way: `export = await job`, `await job.download(path)`, `async with job.rows()`.
+
+    Attributes:
+        id: `exp_...`; `client.orders.export_job(id)` takes up waiting again, in another process too.
+    """
+
+    def __init__(
+        self,
+        job_id: str,
+        poller: Poller[Export],
+        session: SessionManager,
+        options: CallOptions,
+    ) -> None:
+        super().__init__(job_id, poller)
+        self._session = session
+        self._options = options
+
+    async def download(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        timeout: float | None = DEFAULT_WAIT_SECONDS,
+        on_progress: "Callable[[DownloadProgress], object] | None" = None,
+    ) -> Path:
+        """Write the export's file to `path`: the whole file, or none.
+
+        It waits for the export first if need be. The file is written beside its place under another name, and
+        renamed when it is complete and on the disk; a file that was there before stays until then.
+
+        Args:
+            path: where to; a file that exists is replaced.
+            timeout: seconds to wait for the export, an hour if not given; None for no limit. While the file
+                arrives, `Timeouts.read` applies.
+            on_progress: called with the bytes so far, as they are written.
+
+        Returns:
+            The path.
+
+        Raises:
+            ExportFailedError, JobTimeoutError, JobError: as `wait`.
+            ApiError, ConnectError, RequestTimeoutError: the file could not be fetched.
+            OSError: it could not be written.
+
+        Repeated after a failure: yes, from the beginning, as often as the client's `RetryPolicy` says.
+        Source: OpenAPI v2018-08-01, `GET /v1/exports/{export_Id}` on the download host.
+        """
+        retry, clock = self._options.retry, self._session.clock
+        with PartFile(Path(path)) as part:
+            await self.wait(timeout=timeout)
+            attempt = 0
+            while True:
+                attempt += 1
+                try:
+                    await self._fetch_into(part, on_progress)
+                    break
+                except TransportError:
+                    wait = wait_before_repeat(
+                        retry,
+                        Fault.NOT_DONE,
+                        attempt=attempt,
+                        repeatable=True,
+                        asked=None,
+                        remaining=None,
+                        chance=clock.random(),
+                    )
+                    if wait is None:
+                        raise
+                await clock.sleep(wait)
+            await part.commit()
+        return part.target
+
+    async def _fetch_into(self, part: PartFile, on_progress: "Callable[[DownloadProgress], object] | None") -> None:
+        download = await self._open()
+        done_bytes = 0
+        try:
+            await part.restart()
+            while chunk := await download.chunk():
+                await part.write(chunk)
+                done_bytes += len(chunk)
+                if on_progress is not None:
+                    on_progress(DownloadProgress(done_bytes, download.length_bytes))
+        finally:
+            download.close()
+
+    def rows(self, *, timeout: float | None = DEFAULT_WAIT_SECONDS) -> "ExportRows":
+        """Stream the export's rows: `async with job.rows() as rows: async for row in rows: ...`.
+
+        It waits for the export first if need be, and keeps one piece of the file in memory at a time.
+
+        Args:
+            timeout: seconds to wait for the export, an hour if not given; None for no limit.
+
+        Raises:
+            ExportFailedError, JobTimeoutError, JobError: as `wait`, on entering.
+            ApiError, ConnectError, RequestTimeoutError: the file could not be fetched, or broke off.
+            DecodeError: the file does not fit; the error names the row.
+
+        Repeated after a failure: until the file begins to arrive; one that breaks off later is an error.
+        Source: OpenAPI v2018-08-01, `GET /v1/exports/{export_Id}` on the download host.
+        """
+        check_seconds("timeout", timeout)
+        return ExportRows(self, timeout)
+
+    async def _open(self) -> Download:
+        export = await self.wait()
+        try:
+            return await self._session.download(self._url_of(export), self._options)
+        except AuthenticationError:
+            # The token in the address lives for a while only; the export names a fresh one.
+            export = await Exports(self._session, self._options).get(self.id)
+            return await self._session.download(self._url_of(export), self._options)
+
+    def _url_of(self, export: Export) -> str:
+        if export.result is None or not export.result.url:
+            raise JobError("the export is done, but names no file", job_id=self.id, snapshot=export)
+        return export.result.url
+
+    def _outcome(self, snapshot: Export) -> Export:
+        if snapshot.status != "DONE":
+            raise ExportFailedError("the export failed", job_id=self.id, snapshot=snapshot)
+        return snapshot
+
+
+class DownloadProgress(NamedTuple):
+    """How far a download is; `total_bytes` is None if the server does not say."""
+
+    done_bytes: int
+    total_bytes: int | None
+
+
+class ExportRows:
+    """The rows of an export, see `ExportJob.rows`."""
+
+    def __init__(self, job: ExportJob, timeout: float | None) -> None:
+        self._job = job
+        self._timeout = timeout
+        self._download: Download | None = None
+        self._csv = CsvRows()
+        self._ready: deque[OrderRow] = deque()
+        self._ended = False
+
+    async def __aenter__(self) -> Self:
+        await self._job.wait(timeout=self._timeout)
+        self._download = await self._job._open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        download, self._download, self._ended = self._download, None, True
+        self._ready.clear()
+        if download is not None:
+            download.close()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> OrderRow:
+        while not self._ready:
+            if self._ended:
+                raise StopAsyncIteration
+            if self._download is None:
+                raise ConfigurationError("rows", "use it with a context: async with job.rows() as rows")
+            piece = await self._download.chunk()
+            self._ended = not piece
+            try:
+                self._ready.extend(self._csv.feed(piece, last=self._ended))
+            except (csv.Error, msgspec.ValidationError, UnicodeDecodeError) as error:
+                raise DecodeError(
+                    f"the export's file does not fit: {error}",
+                    status=200,
+                    method="GET",
+                    path=f"/v1/exports/{self._job.id}",
+                    outcome_unknown=False,
+                ) from None
+        return self._ready.popleft()

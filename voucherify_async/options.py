@@ -1,0 +1,97 @@
+"""The client's options: frozen, named, and checked when they are made."""
+
+import math
+from typing import Literal, TypeAlias, get_args
+
+import msgspec
+
+from voucherify_async.errors import ConfigurationError
+
+Cluster: TypeAlias = Literal["eu", "us", "as"]
+
+
+def check_seconds(argument: str, value: float | None) -> None:
+    """Refuse what is no positive, finite number of seconds. None stands for no limit."""
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ConfigurationError(argument, f"must be a number of seconds, not {type(value).__name__}")
+    if not (value > 0 and math.isfinite(value)):
+        raise ConfigurationError(argument, f"must be a positive, finite number of seconds, not {value}")
+
+
+def check_range(argument: str, value: int | None, low: int, high: int) -> None:
+    """Refuse what is no whole number from `low` to `high`. None stands for not given."""
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ConfigurationError(argument, f"must be a whole number, not {type(value).__name__}")
+    if not low <= value <= high:
+        raise ConfigurationError(argument, f"must be from {low} to {high}, not {value}")
+
+
+def check_choice(argument: str, value: object, choices: object) -> None:
+    """Refuse what is none of a `Literal`'s values. None stands for not given."""
+    allowed = get_args(choices)
+    if value is not None and value not in allowed:
+        raise ConfigurationError(argument, f"must be one of {', '.join(map(str, allowed))}, not {value!r}")
+
+
+class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
+    """How long a call may take, in seconds. None means no limit, and has to be asked for.
+
+    Attributes:
+        total: the whole call with all its attempts and the waits between them.
+        connect: making one connection.
+        read: between two pieces of an answer.
+        pool: waiting for a free connection of the pool.
+    """
+
+    total: float | None = 120.0
+    connect: float | None = 10.0
+    read: float | None = 60.0
+    pool: float | None = 30.0
+
+    def __post_init__(self) -> None:
+        for name in self.__struct_fields__:
+            check_seconds(f"timeouts.{name}", getattr(self, name))
+
+
+class PoolLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """How many connections are kept, and for how long.
+
+    Attributes:
+        max_connections: open at the same time; further requests wait for one, see `Timeouts.pool`.
+        keepalive: seconds for which an idle connection is kept.
+    """
+
+    max_connections: int = 512
+    keepalive: float = 15.0
+
+    def __post_init__(self) -> None:
+        check_range("pool.max_connections", self.max_connections, 1, 65_536)
+        check_seconds("pool.keepalive", self.keepalive)
+
+
+class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """How often a request is repeated, and how long it waits before that.
+
+    Only what does no harm is repeated: see `voucherify_async.retry`.
+
+    Attributes:
+        max_attempts: the first one included; 1 means no repeats.
+        base_delay: seconds; the longest first wait. It doubles with each attempt, and the wait is drawn
+            evenly from zero to it ("full jitter").
+        max_delay: seconds; the longest wait of our own choosing.
+        max_wait: seconds; the longest wait that the service may ask for. A longer one raises at once.
+    """
+
+    max_attempts: int = 5
+    base_delay: float = 0.25
+    max_delay: float = 10.0
+    max_wait: float = 60.0
+
+    def __post_init__(self) -> None:
+        check_range("retry.max_attempts", self.max_attempts, 1, 100)
+        for name in ("base_delay", "max_delay", "max_wait"):
+            check_seconds(f"retry.{name}", getattr(self, name))

@@ -1,0 +1,307 @@
+"""One poller looks after all jobs of a kind that somebody waits for.
+
+One waiting job is asked for by its id. Several are found in one listing, and only those that need it are asked
+for by themselves: 50 waiting imports cost one request per look, not 50.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Iterable, Mapping
+from typing import Final, Generic, NamedTuple, Protocol, TypeVar
+
+from voucherify_async.call import ApiResponse
+from voucherify_async.errors import (
+    ClientClosedError,
+    JobError,
+    RateLimitError,
+    ServerError,
+    TransportError,
+    VoucherifyError,
+)
+from voucherify_async.models.jobs import AsyncAction, Export
+from voucherify_async.resources.async_actions import AsyncActions
+from voucherify_async.resources.exports import Exports
+from voucherify_async.session import SessionManager
+from voucherify_async.wire import asked_wait
+
+S = TypeVar("S", AsyncAction, Export)
+
+FIRST_INTERVAL: Final = 0.5
+LONGEST_INTERVAL: Final = 10.0
+GROWTH: Final = 1.5
+JITTER: Final = 0.2
+
+# Looks that may fail in a row for reasons that pass, each with the client's own repeats, before all who wait are
+# told. With the intervals above that is a minute and more.
+PATIENCE: Final = 10
+
+_PASSING = (TransportError, ServerError, RateLimitError)
+_FETCHES_AT_ONCE: Final = 16
+
+
+class Watch(Generic[S]):
+    """What is known of one job, and who waits for news of it.
+
+    Attributes:
+        snapshot: the last state seen, None if there was none.
+        version: counts the news.
+        error: what ends the waiting, None if nothing does.
+        trouble: what went wrong with the last look and may pass.
+    """
+
+    def __init__(self, job_id: str) -> None:
+        self.job_id = job_id
+        self.snapshot: S | None = None
+        self.version = 0
+        self.error: VoucherifyError | None = None
+        self.trouble: VoucherifyError | None = None
+        self.waiting = 0
+        self.interval = FIRST_INTERVAL
+        self.due_at = 0.0
+        self.changed = asyncio.Event()
+
+    def publish(self, snapshot: S | None, error: VoucherifyError | None = None) -> None:
+        """Wake all who wait, with a new state or with an error."""
+        self.snapshot = snapshot or self.snapshot
+        self.error = error
+        self.version += 1
+        changed, self.changed = self.changed, asyncio.Event()
+        changed.set()
+
+
+class Found(NamedTuple, Generic[S]):
+    """What one look brought: states by job id, and how many seconds the service asks to wait."""
+
+    snapshots: dict[str, S]
+    asked: float | None = None
+
+
+class Source(Protocol[S]):
+    """Where the states of one kind of job come from."""
+
+    async def one(self, job_id: str) -> Found[S]:
+        """Ask for one job, with its result if it is done."""
+        ...
+
+    async def many(self, job_ids: set[str]) -> Found[S]:
+        """Ask for several with few requests; those that a listing does not reach are left out."""
+        ...
+
+    def is_final(self, snapshot: S) -> bool:
+        """Whether the job has ended."""
+        ...
+
+    def is_complete(self, snapshot: S) -> bool:
+        """Whether a listed state says all there is to say."""
+        ...
+
+
+class Poller(Generic[S]):
+    """Looks after the watched jobs of one kind, for as long as somebody waits."""
+
+    def __init__(self, session: SessionManager, source: Source[S]) -> None:
+        self._session = session
+        self._source = source
+        self._active: set[Watch[S]] = set()
+        self._task: asyncio.Task[None] | None = None
+        self._nap: asyncio.Future[None] | None = None
+        self._failures = 0
+
+    async def news(self, watch: Watch[S], seen: int) -> S:
+        """Wait for a state newer than version `seen`. Cancelling this disturbs nobody else.
+
+        Raises:
+            JobError: the job cannot be followed; its cause tells why.
+            ClientClosedError: the client was closed meanwhile.
+        """
+        if not watch.waiting:
+            watch.changed = asyncio.Event()  # the old one may belong to a loop that has ended
+        watch.waiting += 1
+        self._active.add(watch)
+        try:
+            self._wake()
+            while watch.version <= seen or watch.snapshot is None:
+                await watch.changed.wait()
+                if watch.error is not None:
+                    raise watch.error
+            return watch.snapshot
+        finally:
+            watch.waiting -= 1
+            if not watch.waiting:
+                self._active.discard(watch)
+
+    def is_final(self, snapshot: S) -> bool:
+        """Whether the job has ended."""
+        return self._source.is_final(snapshot)
+
+    def _wake(self) -> None:
+        running = asyncio.get_running_loop()
+        if self._task is None or self._task.done() or self._task.get_loop() is not running:
+            self._nap = None
+            self._task = self._session.spawn(self._run())
+        elif self._nap is not None:
+            self._nap.cancel()
+
+    async def _run(self) -> None:
+        clock = self._session.clock
+        try:
+            while watches := self._unfinished():
+                pause = min(watch.due_at for watch in watches) - clock.monotonic()
+                if pause > 0:
+                    await self._sleep(pause)
+                else:
+                    await self._look(watches)
+        except asyncio.CancelledError:
+            for watch in self._unfinished():
+                watch.publish(None, ClientClosedError("the client was closed while a job was waited for"))
+            raise
+        except Exception as error:  # ours, or a rate limiter's: nobody must be left waiting for ever
+            for watch in self._unfinished():
+                watch.publish(None, _lost(watch, error))
+
+    async def _sleep(self, seconds: float) -> None:
+        """Sleep, unless somebody comes to wait for another job."""
+        self._nap = asyncio.ensure_future(self._session.clock.sleep(seconds))
+        try:
+            await asyncio.wait([self._nap])
+        finally:
+            nap, self._nap = self._nap, None
+            if nap is not None and not nap.done():
+                nap.cancel()
+                await asyncio.wait([nap])
+
+    def _unfinished(self) -> list[Watch[S]]:
+        return [watch for watch in self._active if watch.snapshot is None or not self.is_final(watch.snapshot)]
+
+    async def _look(self, watches: list[Watch[S]]) -> None:
+        """Bring every watched job up to date, with as few requests as that takes."""
+        job_ids = {watch.job_id for watch in watches}
+        errors: dict[str, VoucherifyError] = {}
+        found = Found[S]({})
+        try:
+            if len(job_ids) > 1:
+                found = await self._source.many(job_ids)
+            singly = [
+                job_id
+                for job_id in job_ids
+                if (listed := found.snapshots.get(job_id)) is None
+                or (self._source.is_final(listed) and not self._source.is_complete(listed))
+            ]
+            for start in range(0, len(singly), _FETCHES_AT_ONCE):
+                batch = singly[start : start + _FETCHES_AT_ONCE]
+                fetched = await asyncio.gather(*map(self._source.one, batch), return_exceptions=True)
+                for job_id, answer in zip(batch, fetched, strict=True):
+                    if isinstance(answer, VoucherifyError):
+                        errors[job_id] = answer
+                        # A listed end without its result is no news yet.
+                        found.snapshots.pop(job_id, None)
+                    elif isinstance(answer, BaseException):
+                        raise answer
+                    else:
+                        found.snapshots.update(answer.snapshots)
+                        found = Found(found.snapshots, answer.asked or found.asked)
+        except VoucherifyError as error:
+            errors = dict.fromkeys(job_ids, error)
+        self._tell(watches, found, errors)
+
+    def _tell(self, watches: Iterable[Watch[S]], found: Found[S], errors: Mapping[str, VoucherifyError]) -> None:
+        passing = all(_passes(error) for error in errors.values())
+        self._failures = self._failures + 1 if errors and passing else 0
+        clock = self._session.clock
+        for watch in watches:
+            spread = 1 + JITTER * (2 * clock.random() - 1)
+            watch.due_at = clock.monotonic() + max(watch.interval * spread, found.asked or 0.0)
+            watch.interval = min(watch.interval * GROWTH, LONGEST_INTERVAL)
+            watch.trouble = error = errors.get(watch.job_id)
+            if error is None:
+                watch.publish(found.snapshots[watch.job_id])
+            elif isinstance(error, ClientClosedError):
+                watch.publish(None, error)
+            elif not _passes(error) or self._failures >= PATIENCE:
+                watch.publish(None, _lost(watch, error))
+
+
+def _lost(watch: Watch[S], error: Exception) -> JobError:
+    failure = JobError(f"the job cannot be followed: {error}", job_id=watch.job_id, snapshot=watch.snapshot)
+    failure.__cause__ = error
+    return failure
+
+
+def _passes(error: VoucherifyError) -> bool:
+    """Whether an error is of the kind that is gone after a while."""
+    if isinstance(error, RateLimitError) and error.limit_type == "api_calls_cycle":
+        return False
+    return isinstance(error, _PASSING)
+
+
+# --- The two kinds of job -----------------------------------------------------------------------------------
+
+
+class ImportSource:
+    """Imports are async actions. Their list is the newest first, and has no results."""
+
+    def __init__(self, actions: AsyncActions) -> None:
+        self._actions = actions
+
+    async def one(self, job_id: str) -> Found[AsyncAction]:
+        """`GET /v1/async-actions/{id}`."""
+        return await _one(self._actions.with_http_info.get(job_id), job_id)
+
+    async def many(self, job_ids: set[str]) -> Found[AsyncAction]:
+        """`GET /v1/async-actions`, older pages for as long as they bring two or more of the jobs."""
+        missing, found, asked, end_date = set(job_ids), dict[str, AsyncAction](), None, None
+        while True:
+            response = await self._actions.with_http_info.list(limit=100, end_date=end_date)
+            asked = asked_wait(response.status, response.headers, 0.0) or asked
+            page = response.data.async_actions
+            news = {action.id: action for action in page if action.id in missing}
+            found |= news
+            missing -= news.keys()
+            if len(missing) < 2 or len(news) < 2 or len(page) < 100:
+                return Found(found, asked)
+            end_date = page[-1].created_at
+
+    def is_final(self, snapshot: AsyncAction) -> bool:
+        """Whether it is done or has failed."""
+        return snapshot.status in {"DONE", "FAILED"}
+
+    def is_complete(self, snapshot: AsyncAction) -> bool:
+        """A listed action has no result."""
+        return snapshot.result is not None
+
+
+class ExportSource:
+    """Exports; their list has the address of the file."""
+
+    def __init__(self, exports: Exports) -> None:
+        self._exports = exports
+
+    async def one(self, job_id: str) -> Found[Export]:
+        """`GET /v1/exports/{id}`."""
+        return await _one(self._exports.with_http_info.get(job_id), job_id)
+
+    async def many(self, job_ids: set[str]) -> Found[Export]:
+        """`GET /v1/exports`, older pages for as long as they bring two or more of the jobs."""
+        missing, found, asked = set(job_ids), dict[str, Export](), None
+        for page_number in range(1, 101):
+            response = await self._exports.with_http_info.list(limit=100, page=page_number, order="-created_at")
+            asked = asked_wait(response.status, response.headers, 0.0) or asked
+            page = response.data.exports
+            news = {export.id: export for export in page if export.id in missing}
+            found |= news
+            missing -= news.keys()
+            if len(missing) < 2 or len(news) < 2 or len(page) < 100:
+                break
+        return Found(found, asked)
+
+    def is_final(self, snapshot: Export) -> bool:
+        """Whether it is done or has failed."""
+        return snapshot.status in {"DONE", "ERROR"}
+
+    def is_complete(self, snapshot: Export) -> bool:
+        """A file that is done has an address."""
+        return snapshot.status != "DONE" or (snapshot.result is not None and snapshot.result.url is not None)
+
+
+async def _one(request: Awaitable[ApiResponse[S]], job_id: str) -> Found[S]:
+    response = await request
+    return Found({job_id: response.data}, asked_wait(response.status, response.headers, 0.0))

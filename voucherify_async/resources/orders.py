@@ -1,0 +1,277 @@
+"""Orders: the six endpoints."""
+
+import builtins
+import datetime
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Annotated, Any, Final, Literal, TypeVar
+
+import msgspec
+
+from voucherify_async.call import Call, json_decoder
+from voucherify_async.errors import ConfigurationError
+from voucherify_async.jobs import ExportJob, ImportJob
+from voucherify_async.models.jobs import AsyncAction, Export
+from voucherify_async.models.orders import NewOrder, Order, OrderChanges, OrderPage
+from voucherify_async.options import check_choice, check_range
+from voucherify_async.poller import Poller
+from voucherify_async.resources.endpoint import Resource, WithHttpInfo, endpoint, with_http_info
+from voucherify_async.session import CallOptions, SessionManager
+from voucherify_async.wire import query_string, quoted_id
+
+T = TypeVar("T")
+
+OrderListOrder = Literal["created_at", "-created_at", "updated_at", "-updated_at"]
+OrderExportOrder = Literal["created_at", "-created_at", "updated_at", "-updated_at", "status", "-status"]
+
+MAX_IMPORT: Final = 2000
+
+
+class _ImportAccepted(msgspec.Struct, frozen=True):
+    async_action_id: str
+
+
+_encode = msgspec.json.Encoder().encode
+_decode_order = json_decoder(Order)
+_decode_page = json_decoder(OrderPage)
+_decode_export = json_decoder(Export)
+_decode_accepted = json_decoder(_ImportAccepted)
+
+# What is sent is read back as its own type first: that checks types and limits in one go, and names the place.
+_check_new: Callable[[bytes], object] = msgspec.json.Decoder(NewOrder).decode
+_check_changes: Callable[[bytes], object] = msgspec.json.Decoder(OrderChanges).decode
+_check_import: Callable[[bytes], object] = msgspec.json.Decoder(
+    Annotated[list[NewOrder], msgspec.Meta(min_length=1, max_length=MAX_IMPORT)]
+).decode
+
+
+class Orders(Resource):
+    """`client.orders`."""
+
+    def __init__(
+        self,
+        session: SessionManager,
+        options: CallOptions,
+        imports: Poller[AsyncAction],
+        exports: Poller[Export],
+    ) -> None:
+        super().__init__(session, options)
+        self._imports = imports
+        self._exports = exports
+
+    @property
+    def with_http_info(self) -> "OrdersWithHttpInfo":
+        """The same six methods, which return an `ApiResponse`."""
+        return OrdersWithHttpInfo(self)
+
+    @endpoint
+    def create(self, order: NewOrder) -> Call[Order]:
+        """Create an order, or update the one that has the same `id` or `source_id`.
+
+        Args:
+            order: at most 500 items. Give it a `source_id`: only then is it safe to repeat.
+
+        Returns:
+            The order as it is stored now.
+
+        Raises:
+            ConfigurationError: a field does not fit; nothing was sent.
+            BadRequestError: the service refuses it.
+
+        Repeated after a failure: with an `id` or a `source_id`, yes; without either, only if the service
+        certainly did not do it, else the error says `outcome_unknown`.
+        Source: OpenAPI v2018-08-01, `POST /v1/orders`.
+        """
+        _check_type("order", order, NewOrder)
+        body = _checked_json("order", order, _check_new)
+        return Call("POST", "/v1/orders", _decode_order, body=body, repeatable=order.key is not None)
+
+    @endpoint
+    def get(self, order_id: str) -> Call[Order]:
+        """Fetch an order.
+
+        Args:
+            order_id: Voucherify's id or the merchant's source id; any signs.
+
+        Raises:
+            NotFoundError: there is no such order.
+
+        Repeated after a failure: yes.
+        Source: OpenAPI v2018-08-01, `GET /v1/orders/{orderId}`.
+        """
+        return Call("GET", f"/v1/orders/{quoted_id('order_id', order_id)}", _decode_order)
+
+    @endpoint
+    def list(
+        self, *, limit: int | None = None, page: int | None = None, order: OrderListOrder | None = None
+    ) -> Call[OrderPage]:
+        """List orders, a page at a time. Listing reaches 10,000 orders and no more; an export reaches all.
+
+        Args:
+            limit: 1 to 100 a page; the service gives 10 without.
+            page: 1 to 100.
+            order: what they are sorted by; a dash in front turns it round. The oldest come first without.
+
+        Repeated after a failure: yes.
+        Source: OpenAPI v2018-08-01, `GET /v1/orders`.
+        """
+        check_range("limit", limit, 1, 100)
+        check_range("page", page, 1, 100)
+        check_choice("order", order, OrderListOrder)
+        query = query_string({"limit": limit, "page": page, "order": order})
+        return Call("GET", "/v1/orders", _decode_page, query=query)
+
+    @endpoint
+    def update(self, order_id: str, changes: OrderChanges) -> Call[Order]:
+        """Change an order. Fields that are not given stay as they are.
+
+        Args:
+            order_id: Voucherify's id or the merchant's source id; any signs.
+            changes: at most 500 items; None clears a field.
+
+        Returns:
+            The order as it is stored now.
+
+        Raises:
+            ConfigurationError: a field does not fit; nothing was sent.
+            NotFoundError: there is no such order.
+            BadRequestError: the service refuses it.
+
+        Repeated after a failure: yes.
+        Source: OpenAPI v2018-08-01, `PUT /v1/orders/{orderId}`.
+        """
+        path = f"/v1/orders/{quoted_id('order_id', order_id)}"
+        _check_type("changes", changes, OrderChanges)
+        body = _checked_json("changes", changes, _check_changes)
+        return Call("PUT", path, _decode_order, body=body)
+
+    @endpoint
+    def import_orders(self, orders: Iterable[NewOrder]) -> Call[ImportJob]:
+        """Import historical orders in the background: `result = await (await client.orders.import_orders(...))`.
+
+        The service runs one import of a project at a time and queues the others. It sends no webhooks for them,
+        and the time of the import becomes their `created_at`.
+
+        Args:
+            orders: 1 to 2,000. Give each a `source_id`: only then is it safe to repeat.
+
+        Returns:
+            The job to await.
+
+        Raises:
+            ConfigurationError: a field or the number of orders does not fit; nothing was sent.
+            BadRequestError: the service refuses it.
+
+        Repeated after a failure: if every order has an `id` or a `source_id`, yes; else only if the service
+        certainly did not do it.
+        Source: OpenAPI v2018-08-01, `POST /v1/orders/import`.
+        """
+        batch = builtins.list(orders)
+        if len(batch) > MAX_IMPORT:
+            raise ConfigurationError("orders", f"must be at most {MAX_IMPORT}, not {len(batch)}")
+        for number, order in enumerate(batch):
+            _check_type(f"orders[{number}]", order, NewOrder)
+        body = _checked_json("orders", batch, _check_import)
+        keyed = all(order.key is not None for order in batch)
+        return Call("POST", "/v1/orders/import", self._accepted_import, body=body, repeatable=keyed)
+
+    @endpoint
+    def create_export(
+        self,
+        *,
+        fields: Sequence[str] | None = None,
+        filters: Mapping[str, Any] | None = None,
+        order: OrderExportOrder | None = None,
+    ) -> Call[ExportJob]:
+        """Export orders to a CSV file in the background.
+
+        Args:
+            fields: the columns: `id source_id created_at updated_at status amount discount_amount
+                items_discount_amount total_discount_amount total_amount customer_id referrer_id metadata`, and
+                `metadata.X` for one key of it. The service gives `id`, `source_id` and `status` without.
+            filters: such as `{"junction": "and", "amount": {"conditions": {"$more_than": 10000}}}`; datetimes in
+                it must be aware.
+            order: what the rows are sorted by; a dash in front turns it round.
+
+        Returns:
+            The job to await, to download or to stream rows from.
+
+        Raises:
+            ConfigurationError: an argument does not fit; nothing was sent.
+            BadRequestError: a field or a filter is unknown.
+
+        Repeated after a failure: yes; an export too many does no harm.
+        Source: OpenAPI v2018-08-01, `POST /v1/orders/export`.
+        """
+        check_choice("order", order, OrderExportOrder)
+        if isinstance(fields, str) or not all(isinstance(field, str) and field for field in fields or ()):
+            raise ConfigurationError("fields", "must be a sequence of names")
+        _refuse_naive("filters", filters)
+        given = {"fields": fields, "filters": filters, "order": order}
+        parameters = {name: value for name, value in given.items() if value is not None}
+        body = _checked_json("filters", {"parameters": parameters} if parameters else {}, msgspec.json.decode)
+        return Call("POST", "/v1/orders/export", self._accepted_export, body=body)
+
+    def import_job(self, job_id: str) -> ImportJob:
+        """Take up waiting for an import that was started before, here or elsewhere. Sends nothing yet.
+
+        Args:
+            job_id: `aa_...`.
+        """
+        quoted_id("job_id", job_id)
+        return ImportJob(job_id, self._imports)
+
+    def export_job(self, job_id: str) -> ExportJob:
+        """Take up an export that was started before, here or elsewhere. Sends nothing yet.
+
+        Args:
+            job_id: `exp_...`.
+        """
+        quoted_id("job_id", job_id)
+        return ExportJob(job_id, self._exports, self._session, self._options)
+
+    def _accepted_import(self, body: bytes) -> ImportJob:
+        return self.import_job(_decode_accepted(body).async_action_id)
+
+    def _accepted_export(self, body: bytes) -> ExportJob:
+        return self.export_job(_decode_export(body).id)
+
+
+class OrdersWithHttpInfo(WithHttpInfo[Orders]):
+    """`client.orders.with_http_info`."""
+
+    create = with_http_info(Orders.create)
+    get = with_http_info(Orders.get)
+    list = with_http_info(Orders.list)
+    update = with_http_info(Orders.update)
+    import_orders = with_http_info(Orders.import_orders)
+    create_export = with_http_info(Orders.create_export)
+
+
+def _check_type(argument: str, value: object, expected: type) -> None:
+    if not isinstance(value, expected):
+        raise ConfigurationError(argument, f"must be {expected.__name__}, not {type(value).__name__}")
+
+
+def _checked_json(argument: str, value: object, check: Callable[[bytes], object]) -> bytes:
+    """The JSON of an argument, or a `ConfigurationError` that names the field which does not fit."""
+    try:
+        body = _encode(value)
+        check(body)
+    except msgspec.ValidationError as error:
+        problem, _, place = str(error).rpartition(" - at `$")
+        raise ConfigurationError(f"{argument}{place.rstrip('`')}", problem or str(error)) from None
+    except (msgspec.MsgspecError, TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise ConfigurationError(argument, f"cannot be written as JSON: {error}") from None
+    return body
+
+
+def _refuse_naive(argument: str, value: object) -> None:
+    """Refuse datetimes without a time zone: whose midnight they mean nobody knows."""
+    if isinstance(value, datetime.datetime) and value.utcoffset() is None:
+        raise ConfigurationError(argument, "must be a datetime with a time zone")
+    if isinstance(value, Mapping):
+        for name, part in value.items():
+            _refuse_naive(f"{argument}[{name!r}]", part)
+    elif isinstance(value, (builtins.list, tuple, set, frozenset)):
+        for part in value:
+            _refuse_naive(argument, part)

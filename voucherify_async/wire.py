@@ -1,0 +1,285 @@
+"""What goes over the wire and what comes back, as pure functions: URLs, headers, error bodies, redaction."""
+
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from ipaddress import ip_address
+from platform import python_version
+from typing import Any, Final
+from urllib.parse import quote, urlencode, urlsplit
+
+import msgspec
+from aiohttp import __version__ as aiohttp_version
+
+from voucherify_async.call import Call
+from voucherify_async.errors import (
+    ApiError,
+    AuthenticationError,
+    BadRequestError,
+    ConfigurationError,
+    ConflictError,
+    DecodeError,
+    LockedError,
+    NotFoundError,
+    PaymentRequiredError,
+    PermissionDeniedError,
+    RateLimitError,
+    ServerError,
+)
+from voucherify_async.version import VERSION
+
+# Hosts of the clusters: the servers' list of Voucherify's OpenAPI documents, v2018-08-01.
+CLUSTERS: Final = {
+    "eu": "https://api.voucherify.io",
+    "us": "https://us1.api.voucherify.io",
+    "as": "https://as1.api.voucherify.io",
+}
+
+_ERRORS: Final[dict[int, type[ApiError]]] = {
+    400: BadRequestError,
+    401: AuthenticationError,
+    402: PaymentRequiredError,
+    403: PermissionDeniedError,
+    404: NotFoundError,
+    409: ConflictError,
+    423: LockedError,
+}
+
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+
+
+# --- URLs ---------------------------------------------------------------------------------------------------
+
+
+def checked_base_url(url: str, *, allow_plain_http: bool) -> str:
+    """The base URL without its last slash, or a `ConfigurationError` that says what is wrong with it."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ConfigurationError("base_url", f"is no URL: {error}") from None
+    if parts.scheme not in _DEFAULT_PORTS or not host:
+        raise ConfigurationError("base_url", "must begin with https:// (or http://) and name a host")
+    if parts.username is not None or parts.password is not None:
+        raise ConfigurationError("base_url", "must not hold a user name or a password")
+    if parts.query or parts.fragment:
+        raise ConfigurationError("base_url", "must not have a query or a fragment")
+    if parts.scheme == "http" and not (allow_plain_http or is_loopback(host)):
+        raise ConfigurationError(
+            "base_url",
+            "plain http would show the keys to everyone on the way; "
+            "use https, or say allow_plain_http=True if that is what you want",
+        )
+    return url.rstrip("/")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine by its very name."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or _DEFAULT_PORTS.get(parts.scheme)
+
+
+def may_carry_keys(base_url: str, url: str) -> bool:
+    """Whether the keys may go to a download's URL: the API's own origin, or the download host beside it.
+
+    `https://us1.api.voucherify.io` goes with `https://us1.download.voucherify.io` (the servers' list of the
+    OpenAPI documents), and a dedicated cluster with its own in the same way.
+    """
+    home, target = _origin(base_url), _origin(url)
+    if target == home:
+        return True
+    labels = (home[1] or "").split(".")
+    if "api" not in labels:
+        return False
+    labels[labels.index("api")] = "download"
+    return target == (home[0], ".".join(labels), home[2])
+
+
+def quoted_id(argument: str, value: str) -> str:
+    """An id as one segment of a path. Ids are the merchant's: any signs, so all are quoted."""
+    if not isinstance(value, str):
+        raise ConfigurationError(argument, f"must be a string, not {type(value).__name__}")
+    if not value:
+        raise ConfigurationError(argument, "must not be empty")
+    if value in {".", ".."}:
+        # Every server and proxy resolves these, quoted or not (RFC 3986, section 6.2.2.3).
+        raise ConfigurationError(argument, f"{value!r} cannot be asked for by URL")
+    try:
+        return quote(value, safe="")
+    except UnicodeEncodeError:
+        raise ConfigurationError(argument, "holds a lone surrogate, which has no UTF-8") from None
+
+
+def checked_path(path: str) -> str:
+    """A path that a user wrote, for `client.request`: quoted where it must be, and never another host's."""
+    if not path.startswith("/") or path.startswith("//"):
+        raise ConfigurationError("path", "must begin with one slash, as in /v1/vouchers")
+    if "?" in path or "#" in path:
+        raise ConfigurationError("path", "must not hold a query; give it as query={...}")
+    if any(segment in {".", ".."} for segment in path.split("/")):
+        raise ConfigurationError("path", "must not hold the segments . or ..")
+    return quote(path, safe="/%:@!$&'()*+,;=~")
+
+
+def query_string(parameters: Mapping[str, str | int | float | bool | None]) -> str:
+    """The query of a URL; parameters that are None are left out."""
+    given = {
+        name: str(value).lower() if isinstance(value, bool) else value
+        for name, value in parameters.items()
+        if value is not None
+    }
+    return urlencode(given, quote_via=quote)
+
+
+def without_query(url: str) -> str:
+    """A URL that can be shown: download URLs carry a token in their query."""
+    base, mark, _ = url.partition("?")
+    return f"{base}?..." if mark else base
+
+
+# --- Headers ------------------------------------------------------------------------------------------------
+
+
+def client_headers(api_version: str, app_info: str | None) -> dict[str, str]:
+    """The headers that say who is calling, the same for every request of a client."""
+    agent = f"voucherify-async/{VERSION} aiohttp/{aiohttp_version} Python/{python_version()}"
+    return {
+        "Accept": "application/json",
+        "User-Agent": f"{agent} {app_info}" if app_info else agent,
+        "X-Voucherify-API-Version": checked_header_value("api_version", api_version),
+        "X-Voucherify-Channel": "Python-SDK",
+    }
+
+
+def checked_header_value(argument: str, value: str) -> str:
+    """A value that can stand in a header. The error does not repeat it: it may be a key."""
+    if not isinstance(value, str) or not value or not value.isascii() or not value.isprintable():
+        raise ConfigurationError(argument, "must be a string of printable ASCII signs, and not empty")
+    return value
+
+
+def asked_wait(status: int, headers: Mapping[str, str], now: float) -> float | None:
+    """How many seconds the service asks to wait, None if it does not.
+
+    Args:
+        status: of the answer.
+        headers: `Retry-After` in seconds or as a date (RFC 9110, section 10.2.3) comes first, then, after
+            a 429, `X-Rate-Limit-Retry` in Unix seconds (Voucherify's guide on limits).
+        now: Unix seconds.
+    """
+    if (text := headers.get("Retry-After")) is not None:
+        if (seconds := _number(text)) is not None:
+            return max(0.0, seconds)
+        try:
+            return max(0.0, parsedate_to_datetime(text).timestamp() - now)
+        except (ValueError, OverflowError):
+            pass  # not a date either: as if it were not there
+    if status == 429 and (moment := _number(headers.get("X-Rate-Limit-Retry"))) is not None:
+        return max(0.0, moment - now)
+    return None
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        number = float(text) if text is not None else None
+    except ValueError:
+        return None
+    # "inf" and "nan" are numbers to float(), and no time to wait.
+    return number if number is not None and abs(number) < 1e12 else None
+
+
+# --- Answers that are errors --------------------------------------------------------------------------------
+
+
+def request_id_of(headers: Mapping[str, str]) -> str | None:
+    """The id that Voucherify's support asks for, where a header names it."""
+    return headers.get("X-Request-Id")
+
+
+def error_of_answer(
+    call: Call[Any],
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    *,
+    now: float,
+    attempts: int,
+    outcome_unknown: bool,
+) -> ApiError:
+    """The error that an answer stands for, with all that the service said."""
+    said = _error_body(body)
+    circumstances: dict[str, Any] = {
+        "status": status,
+        "code": said.get("code"),
+        "key": said.get("key"),
+        "message": said.get("message") or _plain_message(status, headers, body),
+        "details": said.get("details"),
+        "request_id": said.get("request_id") or request_id_of(headers),
+        "resource_id": said.get("resource_id"),
+        "resource_type": said.get("resource_type"),
+        "headers": headers,
+        "body": b"" if call.withhold_body else body,
+        "method": call.method,
+        "path": call.path,
+        "attempts": attempts,
+        "outcome_unknown": outcome_unknown,
+    }
+    if status == 429:
+        return RateLimitError(
+            retry_after=asked_wait(status, headers, now),
+            limit_type=headers.get("X-Rate-Limit-Type"),
+            **circumstances,
+        )
+    return _ERRORS.get(status, ServerError if status >= 500 else ApiError)(**circumstances)
+
+
+def _error_body(body: bytes) -> dict[str, Any]:
+    """The fields of an error body that have the type they should have; a proxy may answer with anything."""
+    try:
+        fields = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return {}
+    if not isinstance(fields, dict):
+        return {}
+    said: dict[str, Any] = {
+        name: value for name, value in fields.items() if isinstance(value, str) and name != "code"
+    }
+    if isinstance(code := fields.get("code"), int) and not isinstance(code, bool):
+        said["code"] = code
+    # A validation rule's own message is what its author wants the customer to see.
+    nested = fields.get("error")
+    if "message" not in said and isinstance(nested, dict) and isinstance(nested.get("message"), str):
+        said["message"] = nested["message"]
+    return said
+
+
+def _plain_message(status: int, headers: Mapping[str, str], body: bytes) -> str:
+    if 300 <= status < 400:
+        return "the answer is a redirect, which is never followed: keys do not go where an answer points"
+    kind = headers.get("Content-Type", "").partition(";")[0] or "no type"
+    return f"an answer of {len(body)} bytes of {kind}, not an error of the API"
+
+
+def decode_error(
+    call: Call[Any], error: Exception, status: int, headers: Mapping[str, str], body: bytes, *, attempts: int
+) -> DecodeError:
+    """The error for an answer of success whose body does not fit."""
+    problem, marker, json_path = str(error).rpartition(" - at `")
+    return DecodeError(
+        f"the answer does not fit: {problem or json_path}",
+        json_path=json_path.rstrip("`") if marker else "$",
+        body=b"" if call.withhold_body else body,
+        status=status,
+        request_id=request_id_of(headers),
+        method=call.method,
+        path=call.path,
+        attempts=attempts,
+    )
