@@ -22,7 +22,7 @@ pytest: .venv/ready
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest
 	@$(BIN)/coverage combine --quiet
-	@$(BIN)/coverage report --fail-under=95
+	@$(BIN)/coverage report --fail-under=95 >.coverage.txt || { cat .coverage.txt; exit 1; }
 
 bench: .venv/ready
 	$(BIN)/python -m benchmarks

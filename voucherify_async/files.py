@@ -39,7 +39,7 @@ class PartFile:
         self._file.close()
         self._part.unlink(missing_ok=True)
 
-    async def restart(self) -> None:
+    def restart(self) -> None:
         """Forget what was written so far."""
         self._buffer.clear()
         self._file.seek(0)

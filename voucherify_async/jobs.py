@@ -1,35 +1,28 @@
 """Imports and exports as things to await."""
 
 import asyncio
-import csv
 import os
-from collections import deque
 from collections.abc import Callable, Generator
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Final, Generic, NamedTuple, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, Self, TypeVar
 
 import msgspec
 
-from voucherify_async.csvrows import CsvRows
 from voucherify_async.errors import (
     AuthenticationError,
-    ConfigurationError,
-    DecodeError,
     ExportFailedError,
     ImportFailedError,
     JobError,
     JobTimeoutError,
-    TransportError,
 )
-from voucherify_async.files import PartFile
 from voucherify_async.models.jobs import AsyncAction, Export, ImportResult, import_result
-from voucherify_async.models.orders import OrderRow
 from voucherify_async.options import check_seconds
 from voucherify_async.poller import Poller, Watch
 from voucherify_async.resources.exports import Exports
-from voucherify_async.retry import Fault, wait_before_repeat
 from voucherify_async.session import CallOptions, Download, SessionManager
+
+if TYPE_CHECKING:
+    from voucherify_async.exportfile import ExportRows
 
 S = TypeVar("S", AsyncAction, Export)
 R = TypeVar("R")
@@ -180,6 +173,13 @@ class ImportJob(_Job[AsyncAction, ImportResult]):
         return result
 
 
+class DownloadProgress(NamedTuple):
+    """How far a download is; `total_bytes` is None if the server does not say."""
+
+    done_bytes: int
+    total_bytes: int | None
+
+
 class ExportJob(_Job[Export, Export]):
     """An export of orders under way: `export = await job`, `await job.download(path)`, `async with job.rows()`.
 
@@ -203,7 +203,7 @@ class ExportJob(_Job[Export, Export]):
         path: str | os.PathLike[str],
         *,
         timeout: float | None = DEFAULT_WAIT_SECONDS,
-        on_progress: "Callable[[DownloadProgress], object] | None" = None,
+        on_progress: Callable[[DownloadProgress], object] | None = None,
     ) -> Path:
         """Write the export's file to `path`: the whole file, or none.
 
@@ -227,43 +227,16 @@ class ExportJob(_Job[Export, Export]):
         Repeated after a failure: yes, from the beginning, as often as the client's `RetryPolicy` says.
         Source: OpenAPI v2018-08-01, `GET /v1/exports/{export_Id}` on the download host.
         """
-        retry, clock = self._options.retry, self._session.clock
-        with PartFile(Path(path)) as part:
-            await self.wait(timeout=timeout)
-            attempt = 0
-            while True:
-                attempt += 1
-                try:
-                    await self._fetch_into(part, on_progress)
-                    break
-                except TransportError:
-                    wait = wait_before_repeat(
-                        retry,
-                        Fault.NOT_DONE,
-                        attempt=attempt,
-                        repeatable=True,
-                        asked=None,
-                        remaining=None,
-                        chance=clock.random(),
-                    )
-                    if wait is None:
-                        raise
-                await clock.sleep(wait)
-            await part.commit()
-        return part.target
+        from voucherify_async.exportfile import write_file  # noqa: PLC0415 - spares importing it with the package
 
-    async def _fetch_into(self, part: PartFile, on_progress: "Callable[[DownloadProgress], object] | None") -> None:
-        download = await self._open()
-        done_bytes = 0
-        try:
-            await part.restart()
-            while chunk := await download.chunk():
-                await part.write(chunk)
-                done_bytes += len(chunk)
-                if on_progress is not None:
-                    on_progress(DownloadProgress(done_bytes, download.length_bytes))
-        finally:
-            download.close()
+        return await write_file(
+            Path(path),
+            ready=lambda: self.wait(timeout=timeout),
+            open_download=self._open,
+            retry=self._options.retry,
+            clock=self._session.clock,
+            on_progress=on_progress,
+        )
 
     def rows(self, *, timeout: float | None = DEFAULT_WAIT_SECONDS) -> "ExportRows":
         """Stream the export's rows: `async with job.rows() as rows: async for row in rows: ...`.
@@ -281,8 +254,10 @@ class ExportJob(_Job[Export, Export]):
         Repeated after a failure: until the file begins to arrive; one that breaks off later is an error.
         Source: OpenAPI v2018-08-01, `GET /v1/exports/{export_Id}` on the download host.
         """
+        from voucherify_async.exportfile import ExportRows  # noqa: PLC0415 - spares importing it with the package
+
         check_seconds("timeout", timeout)
-        return ExportRows(self, timeout)
+        return ExportRows(self.id, ready=lambda: self.wait(timeout=timeout), open_download=self._open)
 
     async def _open(self) -> Download:
         export = await self.wait()
@@ -302,58 +277,3 @@ class ExportJob(_Job[Export, Export]):
         if snapshot.status != "DONE":
             raise ExportFailedError("the export failed", job_id=self.id, snapshot=snapshot)
         return snapshot
-
-
-class DownloadProgress(NamedTuple):
-    """How far a download is; `total_bytes` is None if the server does not say."""
-
-    done_bytes: int
-    total_bytes: int | None
-
-
-class ExportRows:
-    """The rows of an export, see `ExportJob.rows`."""
-
-    def __init__(self, job: ExportJob, timeout: float | None) -> None:
-        self._job = job
-        self._timeout = timeout
-        self._download: Download | None = None
-        self._csv = CsvRows()
-        self._ready: deque[OrderRow] = deque()
-        self._ended = False
-
-    async def __aenter__(self) -> Self:
-        await self._job.wait(timeout=self._timeout)
-        self._download = await self._job._open()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        download, self._download, self._ended = self._download, None, True
-        self._ready.clear()
-        if download is not None:
-            download.close()
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> OrderRow:
-        while not self._ready:
-            if self._ended:
-                raise StopAsyncIteration
-            if self._download is None:
-                raise ConfigurationError("rows", "use it with a context: async with job.rows() as rows")
-            piece = await self._download.chunk()
-            self._ended = not piece
-            try:
-                self._ready.extend(self._csv.feed(piece, last=self._ended))
-            except (csv.Error, msgspec.ValidationError, UnicodeDecodeError) as error:
-                raise DecodeError(
-                    f"the export's file does not fit: {error}",
-                    status=200,
-                    method="GET",
-                    path=f"/v1/exports/{self._job.id}",
-                    outcome_unknown=False,
-                ) from None
-        return self._ready.popleft()

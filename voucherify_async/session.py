@@ -7,7 +7,6 @@ from typing import Any, NamedTuple, TypeVar, cast
 from urllib.parse import urlsplit
 
 import aiohttp
-import anyio
 import msgspec
 from yarl import URL
 
@@ -284,6 +283,8 @@ class SessionManager:
         if opened.loop is not asyncio.get_running_loop():
             self._open = opened
             raise EventLoopError("the client belongs to another event loop; close it there")
+        import anyio  # noqa: PLC0415 - 2 ms that importing the package need not cost
+
         # Shielded: half a clean-up would leave sockets behind.
         with anyio.CancelScope(shield=True):
             tasks = list(self._tasks)
