@@ -1,0 +1,241 @@
+"""HTTP: which request goes where, who may do what, and how errors look. What happens then is in `endpoints.py`.
+
+aiohttp's low-level server and a route table of its own, since raw paths matter here (an order's id may hold any
+character, percent-encoded) and since every microsecond of routing counts for all requests.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import re
+from typing import Any, Final
+from urllib.parse import parse_qsl, unquote
+
+import msgspec
+from aiohttp import web
+
+from voucherify_async.emulator.control import Control
+from voucherify_async.emulator.delivery import deliver, interrupt, spoil, substitute
+from voucherify_async.emulator.effects import Arrival, Effects, RequestLog
+from voucherify_async.emulator.endpoints import ROUTES, Answer, Call, Endpoint, Endpoints
+from voucherify_async.emulator.faults import Fault, Faults
+from voucherify_async.emulator.problems import ServiceError, forbidden, unauthorized
+from voucherify_async.emulator.project import Project
+from voucherify_async.emulator.ratelimit import RateLimit
+
+__all__ = ["MAX_BODY_BYTES", "App"]
+
+MAX_BODY_BYTES: Final = 64 * 1024 * 1024
+_decode = msgspec.json.Decoder().decode
+
+_NONE: Final[dict[str, Endpoint]] = {}
+_EXACT: Final[dict[str, dict[str, Endpoint]]] = {}
+_BY_KEY: Final[dict[str, dict[str, Endpoint]]] = {}
+for _route in ROUTES:
+    _table = _BY_KEY if _route.path.endswith("/*") else _EXACT
+    _table.setdefault(_route.path.removesuffix("/*"), {})[_route.method] = _route
+# The documents have the same path twice: with a token it is the file, without one the export.
+_SHOW_EXPORT: Final = _BY_KEY["/v1/exports"]["GET"]
+_DOWNLOAD: Final = Endpoint("GET", "/v1/exports/*?token", Endpoints.download_export)
+
+# Generated clients put a prefix and a blank in front of keys when they are told to.
+_PREFIXED: Final = re.compile(r"\S+ +(\S+)")
+_FORM: Final = "application/x-www-form-urlencoded"
+
+
+class Errand:
+    """A request on its way through here."""
+
+    __slots__ = ("arrival", "asked", "endpoint", "key", "path", "place", "request", "request_id")
+
+    arrival: Arrival
+
+    def __init__(self, request: web.BaseRequest, path: str, query: str, request_id: str) -> None:
+        self.request = request
+        self.path = path
+        self.request_id = request_id
+        self.asked = dict(parse_qsl(query, keep_blank_values=True)) if query else {}
+        self.endpoint, self.key = _find(request.method, path)
+        if "token" in self.asked and self.endpoint is _SHOW_EXPORT:
+            self.endpoint = _DOWNLOAD
+        self.place = (request.method, self.endpoint.path if self.endpoint is not None else "unknown")
+
+
+class App:
+    """The server's request handler."""
+
+    def __init__(self, project: Project, endpoints: Endpoints, faults: Faults, app_id: str, app_token: str) -> None:
+        self.project = project
+        self.endpoints = endpoints
+        self.faults = faults
+        self.app_id = app_id
+        self.app_token = app_token
+        self.rate_limit = RateLimit()
+        self.effects = Effects(self._order_effects)
+        self.log = RequestLog()
+        self.control: Control | None = None
+
+    def _order_effects(self) -> dict[str, dict[Any, int]]:
+        self.project.now()
+        return dict(self.project.orders.effects())
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request."""
+        target = request.raw_path
+        path, _, query = target.partition("?")
+        if path == "/_emulator" or path.startswith("/_emulator/"):
+            return await self._handle_control(request, path)
+        errand = Errand(request, path, query, self.project.identifiers.request_id())
+        errand.arrival = self.log.arrive(request.method, target, request.headers)
+        self.effects.requests[errand.place] += 1
+        fault = self.faults.take(request.method, path) if len(self.faults) else None
+        if fault is not None:
+            return await self._misbehave(errand, fault)
+        return await self._send(errand, await self._answer(errand))
+
+    async def _misbehave(self, errand: Errand, fault: Fault) -> web.StreamResponse:
+        before, delaying = fault.moment == "before", fault.kind == "delay"
+        answer: Answer | None = None
+        if not before:
+            answer = await self._answer(errand)
+        elif not delaying:
+            await self._read(errand)
+        if fault.delay and fault.kind != "drip":
+            await asyncio.sleep(fault.delay)
+        if fault.kind in ("drop", "reset"):
+            return interrupt(errand.request, reset=fault.kind == "reset")
+        instead = substitute(fault, self.endpoints.url, errand.request_id)
+        if instead is not None:
+            return await self._send(errand, instead)
+        if delaying:
+            return await self._send(errand, answer or await self._answer(errand))
+        if answer is None:
+            answer = Answer.of({"code": 502, "key": "emulated_fault", "message": "Emulated fault"}, 502)
+        return await spoil(errand.request, fault, answer, self._headers(errand.request_id))
+
+    async def _send(self, errand: Errand, answer: Answer) -> web.StreamResponse:
+        errand.arrival.status = answer.status
+        return await deliver(errand.request, answer, self._headers(errand.request_id))
+
+    def _headers(self, request_id: str) -> dict[str, str]:
+        headers = self.rate_limit.headers(self.project.clock.now())
+        headers["X-Request-Id"] = request_id
+        return headers
+
+    async def _read(self, errand: Errand) -> bytes:
+        try:
+            body = await errand.request.read()
+        except web.HTTPRequestEntityTooLarge:
+            details = f"At most {MAX_BODY_BYTES} bytes"
+            raise ServiceError(413, "payload_too_large", "Payload too large", details) from None
+        self.log.keep_body(errand.arrival, body)
+        return body
+
+    async def _answer(self, errand: Errand) -> Answer:
+        try:
+            return self._carry_out(errand, await self._read(errand))
+        except ServiceError as problem:
+            return _refusal(problem, errand.request_id)
+        finally:
+            # Whatever happened, also what the clock has done to jobs, is on disk before anybody is told of it.
+            self.project.journal.commit()
+
+    def _carry_out(self, errand: Errand, body: bytes) -> Answer:
+        request, endpoint = errand.request, errand.endpoint
+        if endpoint is None:
+            raise _no_route(request.method, errand.path)
+        now = self.project.now()
+        call = Call(errand.key, errand.asked, errand.request_id, now, self.app_id)
+        if endpoint is not _DOWNLOAD:
+            self._admit(request, endpoint, now)
+            self.rate_limit.take(now)
+        if endpoint.body == "json":
+            call.body = _json(request, body)
+        elif endpoint.body == "form":
+            call.form = _form(request, body)
+        answer = endpoint.run(self.endpoints, call)
+        self.effects.handled[errand.place] += 1
+        return answer
+
+    def _admit(self, request: web.BaseRequest, endpoint: Endpoint, now: float) -> None:
+        headers = request.headers
+        bearer = headers.get("Authorization")
+        app_id, app_token = headers.get("X-App-Id"), headers.get("X-App-Token")
+        if bearer is not None and app_id is None and endpoint.scopes:
+            scheme, _, token = bearer.partition(" ")
+            if scheme.lower() != "bearer":
+                raise unauthorized("The Authorization header has to be a Bearer token")
+            if not self.project.tokens.scopes(token.strip(), now).intersection(endpoint.scopes):
+                raise forbidden(f"The OAuth token needs one of the scopes: {', '.join(endpoint.scopes)}")
+            return
+        if app_id is None or app_token is None:
+            raise unauthorized("X-App-Id and X-App-Token headers are required")
+        if not (_matches(app_id, self.app_id) and _matches(app_token, self.app_token)):
+            raise unauthorized("Invalid X-App-Id or X-App-Token")
+
+    async def _handle_control(self, request: web.BaseRequest, path: str) -> web.StreamResponse:
+        assert self.control is not None  # noqa: S101 - the server sets it before the first request
+        try:
+            answer = self.control.handle(request.method, path, await request.read())
+        except ServiceError as problem:
+            answer = _refusal(problem, self.project.identifiers.request_id())
+        self.project.journal.commit()
+        return await deliver(request, answer, {})
+
+
+def _find(method: str, path: str) -> tuple[Endpoint | None, str]:
+    """The endpoint and the decoded id. An order may be called `import`: GET and PUT mean the order then."""
+    endpoint = _EXACT.get(path, _NONE).get(method)
+    if endpoint is not None:
+        return endpoint, ""
+    parent, _, key = path.rpartition("/")
+    endpoint = _BY_KEY.get(parent, _NONE).get(method) if key else None
+    return endpoint, unquote(key)
+
+
+def _no_route(method: str, path: str) -> ServiceError:
+    parent, _, key = path.rpartition("/")
+    allowed = sorted({**_EXACT.get(path, _NONE), **(_BY_KEY.get(parent, _NONE) if key else _NONE)})
+    if not allowed:
+        return ServiceError(404, "not_found", "Resource not found", f"Cannot find {path}")
+    listed = ", ".join(allowed)
+    return ServiceError(
+        405,
+        "method_not_allowed",
+        "Method not allowed",
+        f"{method} is not one of {listed}",
+        headers={"Allow": listed},
+    )
+
+
+def _matches(sent: str, wanted: str) -> bool:
+    prefixed = _PREFIXED.fullmatch(sent)
+    plain = prefixed[1] if prefixed is not None else sent
+    return hmac.compare_digest(plain.encode(), wanted.encode())
+
+
+def _json(request: web.BaseRequest, body: bytes) -> Any:
+    content_type = request.content_type
+    if content_type != "application/json" and not content_type.endswith("+json"):
+        raise _wrong_type("application/json")
+    try:
+        return _decode(body)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        raise ServiceError(400, "invalid_payload", "Invalid payload", f"The body is not JSON: {error}") from None
+
+
+def _form(request: web.BaseRequest, body: bytes) -> dict[str, str]:
+    if request.content_type != _FORM:
+        raise _wrong_type(_FORM)
+    return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
+
+
+def _wrong_type(wanted: str) -> ServiceError:
+    return ServiceError(415, "unsupported_media_type", "Unsupported media type", f"Content-Type has to be {wanted}")
+
+
+def _refusal(problem: ServiceError, request_id: str) -> Answer:
+    answer = Answer.of(problem.body(request_id), problem.status)
+    answer.headers = problem.headers
+    return answer

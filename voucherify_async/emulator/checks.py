@@ -1,0 +1,253 @@
+"""Payload validation, from the schemas of `orders.json`, with errors in the service's style.
+
+What passes comes back normalised: only known properties (unknown ones are ignored), whole floats as integers,
+times as Unix milliseconds.
+
+Guesses, where the documents are silent:
+
+- `null` clears a property of an order; inside of items, customers and products it means "not given".
+- Quantities and amounts below 0 are refused; `initial_quantity` must be 1 at least (that one is documented).
+- Integers stay within what a JavaScript number holds exactly, since the service is written for those.
+- `source_id` and `id` must not be empty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from voucherify_async.emulator.clock import parse_ms
+from voucherify_async.emulator.problems import invalid_payload
+
+__all__ = ["MAX_IMPORT", "MAX_ITEMS", "MismatchError", "check_import", "check_order", "order_from"]
+
+MAX_ITEMS: Final = 500
+MAX_IMPORT: Final = 2000
+STATUSES: Final = ("CREATED", "PAID", "CANCELED", "FULFILLED")
+_SAFE_INTEGER: Final = 2**53 - 1
+
+Checker = Callable[[Any], Any]
+
+
+class MismatchError(Exception):
+    """A value that does not fit; the path to it grows while the exception rises."""
+
+    def __init__(self, complaint: str) -> None:
+        super().__init__(complaint)
+        self.complaint = complaint
+        self.path = ""
+
+    def under(self, step: str) -> MismatchError:
+        """The same, seen from one level up."""
+        self.path = step + self.path
+        return self
+
+    @property
+    def details(self) -> str:
+        """Such as `Property .items[0].quantity should be integer`."""
+        return f"Property {self.path or '.'} {self.complaint}"
+
+
+def _string(value: Any) -> str:
+    if not isinstance(value, str):
+        raise MismatchError("should be string")
+    return value
+
+
+def _key(value: Any) -> str:
+    if not _string(value):
+        raise MismatchError("should NOT be shorter than 1 characters")
+    return str(value)
+
+
+def _boolean(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise MismatchError("should be boolean")
+    return value
+
+
+def _object(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise MismatchError("should be object")
+    return value
+
+
+def _number(value: Any) -> int | float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise MismatchError("should be number")
+    return value
+
+
+def _integer(value: Any) -> int:
+    if type(value) is float and value.is_integer():
+        value = int(value)
+    if type(value) is not int:
+        raise MismatchError("should be integer")
+    if not -_SAFE_INTEGER <= value <= _SAFE_INTEGER:
+        raise MismatchError(f"should be <= {_SAFE_INTEGER}" if value > 0 else f"should be >= -{_SAFE_INTEGER}")
+    return value
+
+
+def _at_least(lowest: int) -> Checker:
+    def check(value: Any) -> int:
+        if _integer(value) < lowest:
+            raise MismatchError(f"cannot be lower than {lowest}")
+        return _integer(value)
+
+    return check
+
+
+def _one_of(*allowed: str) -> Checker:
+    complaint = f"should be equal to one of the allowed values [ {', '.join(allowed)} ]"
+
+    def check(value: Any) -> str:
+        if _string(value) not in allowed:
+            raise MismatchError(complaint)
+        return str(value)
+
+    return check
+
+
+def _moment(value: Any) -> int:
+    try:
+        return parse_ms(_string(value))
+    except (ValueError, OverflowError):
+        raise MismatchError("cannot be recognized as a ISO-8601 compliant date") from None
+
+
+def _properties(checkers: dict[str, Checker], *, keep_null: bool = False) -> Checker:
+    find = checkers.get
+
+    def check(value: Any) -> dict[str, Any]:
+        given: dict[str, Any] = {}
+        for name, inner in _object(value).items():
+            checker = find(name)
+            if checker is None:
+                continue
+            if inner is None:
+                if keep_null:
+                    given[name] = None
+                continue
+            try:
+                given[name] = checker(inner)
+            except MismatchError as mismatch:
+                raise mismatch.under(f".{name}") from None
+        return given
+
+    return check
+
+
+_count = _at_least(0)
+
+_PRODUCT: Final = _properties(
+    {
+        "id": _key,
+        "source_id": _key,
+        "override": _boolean,
+        "name": _string,
+        "metadata": _object,
+        "price": _number,
+    }
+)
+_SKU: Final = _properties(
+    {
+        "id": _key,
+        "source_id": _key,
+        "override": _boolean,
+        "sku": _string,
+        "price": _number,
+        "metadata": _object,
+    }
+)
+_ITEM: Final = _properties(
+    {
+        "sku_id": _key,
+        "product_id": _key,
+        "related_object": _one_of("product", "sku"),
+        "source_id": _key,
+        "quantity": _count,
+        "discount_quantity": _count,
+        "initial_quantity": _at_least(1),
+        "amount": _count,
+        "discount_amount": _count,
+        "initial_amount": _count,
+        "price": _count,
+        "product": _PRODUCT,
+        "sku": _SKU,
+        "metadata": _object,
+    }
+)
+_CUSTOMER: Final = _properties(
+    {
+        "id": _key,
+        "source_id": _key,
+        "name": _string,
+        "description": _string,
+        "email": _string,
+        "phone": _string,
+        "birthday": _string,
+        "birthdate": _string,
+        "address": _properties(
+            dict.fromkeys(("city", "state", "line_1", "line_2", "country", "postal_code"), _string)
+        ),
+        "metadata": _object,
+    }
+)
+
+
+def _items(value: Any) -> list[dict[str, Any]]:
+    if not isinstance(value, list):
+        raise MismatchError("should be array")
+    if len(value) > MAX_ITEMS:
+        raise MismatchError(f"should NOT have more than {MAX_ITEMS} items")
+    checked = []
+    for index, item in enumerate(value):
+        try:
+            checked.append(_ITEM(item))
+        except MismatchError as mismatch:
+            raise mismatch.under(f"[{index}]") from None
+    return checked
+
+
+_ORDER: Final = _properties(
+    {
+        "id": _key,
+        "source_id": _key,
+        "status": _one_of(*STATUSES),
+        "amount": _count,
+        "initial_amount": _count,
+        "discount_amount": _count,
+        "items": _items,
+        "metadata": _object,
+        "created_at": _moment,
+        "referrer_id": _key,
+        "customer": _CUSTOMER,
+        "referrer": _CUSTOMER,
+    },
+    keep_null=True,
+)
+
+
+def check_order(payload: Any) -> dict[str, Any]:
+    """One order of a create, an update or an import. Raises MismatchError."""
+    given: dict[str, Any] = _ORDER(payload)
+    return given
+
+
+def order_from(payload: Any) -> dict[str, Any]:
+    """The same for a request of its own. Raises the 400."""
+    try:
+        return check_order(payload)
+    except MismatchError as mismatch:
+        raise invalid_payload(mismatch.details) from None
+
+
+def check_import(payload: Any) -> list[Any]:
+    """The array of an import. What is wrong with a single order is found when its turn comes."""
+    if not isinstance(payload, list):
+        raise invalid_payload("Property . should be array")
+    if not payload:
+        raise invalid_payload("Property . should NOT have fewer than 1 items")
+    if len(payload) > MAX_IMPORT:
+        raise invalid_payload(f"Property . should NOT have more than {MAX_IMPORT} items")
+    return payload

@@ -1,0 +1,84 @@
+"""The time of the emulator: the real one, one that is shifted, or one that stands still."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+
+__all__ = ["Clock", "format_ms", "parse_ms", "parse_seconds"]
+
+_EARLIEST_MS = -62_135_596_800_000  # 0001-01-01, the first moment a datetime can show
+_LATEST_MS = 253_402_300_799_999  # 9999-12-31, the last one
+
+
+class Clock:
+    """A clock that can be set and advanced.
+
+    Without arguments it shows the real time. `set()`, or `at=` here, makes it stand still at that moment (Unix
+    seconds) until it is advanced or set again; `run()` lets it go on from where it stands.
+    """
+
+    __slots__ = ("_frozen_at", "_offset")
+
+    def __init__(self, at: float | None = None) -> None:
+        self._offset = 0.0
+        self._frozen_at = at
+
+    @property
+    def frozen(self) -> bool:
+        """Whether it stands still."""
+        return self._frozen_at is not None
+
+    def now(self) -> float:
+        """The Unix time in seconds."""
+        return time.time() + self._offset if self._frozen_at is None else self._frozen_at
+
+    def advance(self, seconds: float) -> None:
+        """Jump ahead, or back with a negative number; a running clock runs on."""
+        if self._frozen_at is None:
+            self._offset += seconds
+        else:
+            self._frozen_at += seconds
+
+    def set(self, at: float) -> None:
+        """Stand still at this Unix time in seconds."""
+        self._frozen_at = at
+
+    def run(self) -> None:
+        """Go on at the speed of the real time, from the moment shown now."""
+        if self._frozen_at is not None:
+            self._offset = self._frozen_at - time.time()
+            self._frozen_at = None
+
+    def reset(self) -> None:
+        """Show the real time again."""
+        self._offset = 0.0
+        self._frozen_at = None
+
+
+def format_ms(at_ms: int) -> str:
+    """Unix milliseconds as the service writes times: `2022-09-09T07:44:41.594Z`."""
+    seconds, ms = divmod(at_ms, 1000)
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{ms:03d}Z" if moment.year > 999 else _early(moment, ms)
+
+
+def _early(moment: datetime, ms: int) -> str:
+    # strftime does not pad years below 1000 on every platform.
+    return f"{moment.year:04d}-{moment:%m-%dT%H:%M:%S}.{ms:03d}Z"
+
+
+def parse_ms(text: str) -> int:
+    """ISO 8601 to Unix milliseconds; a time without a zone is UTC. Raises ValueError."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    at_ms = round(moment.timestamp() * 1000)
+    if not _EARLIEST_MS <= at_ms <= _LATEST_MS:
+        raise ValueError(text)
+    return at_ms
+
+
+def parse_seconds(at: float | str) -> float:
+    """Unix seconds, as a number or in ISO 8601. Raises ValueError."""
+    return parse_ms(at) / 1000 if isinstance(at, str) else float(at)

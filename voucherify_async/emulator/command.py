@@ -1,0 +1,70 @@
+"""The emulator as a command, `python -m voucherify_async emulator`: what the command line calls."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+
+from voucherify_async.emulator.ratelimit import RateLimit
+from voucherify_async.emulator.server import Emulator
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=8080, help="0 for any free one (default: %(default)s)")
+    parser.add_argument("--db", metavar="FILE", help="keep all state in this SQLite file")
+    parser.add_argument(
+        "--rate-limit", metavar="N/PERIOD", type=_rule, help="such as 2000/minute or 100/hour (default: none)"
+    )
+    parser.add_argument("--seed", type=int, help="make the same ids for the same calls")
+    parser.add_argument(
+        "--app-id", default=os.environ.get("VOUCHERIFY_APP_ID") or None, help="(default: $VOUCHERIFY_APP_ID)"
+    )
+    parser.add_argument(
+        "--app-token",
+        default=os.environ.get("VOUCHERIFY_APP_TOKEN") or None,
+        help="(default: $VOUCHERIFY_APP_TOKEN, else made up, as the id)",
+    )
+
+
+def _rule(text: str) -> str:
+    try:
+        RateLimit(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve until SIGINT or SIGTERM; the exit status, 3 when it cannot listen."""
+    try:
+        asyncio.run(_serve(args))
+    except OSError as error:
+        print(f"The emulator cannot listen on {args.host}:{args.port}: {error}", file=sys.stderr)
+        return 3
+    return 0
+
+
+async def _serve(args: argparse.Namespace) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(name, stop.set)
+    emulator = Emulator(
+        host=args.host,
+        port=args.port,
+        app_id=args.app_id,
+        app_token=args.app_token,
+        db=args.db,
+        rate_limit=args.rate_limit,
+        seed=args.seed,
+    )
+    async with emulator:
+        print(f"url: {emulator.url}\napp id: {emulator.app_id}\napp token: {emulator.app_token}", flush=True)
+        await stop.wait()

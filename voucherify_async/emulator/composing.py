@@ -1,0 +1,78 @@
+"""How an order comes about from what is given and what was there: a pure function.
+
+Guesses, where the documents are silent:
+
+- `status` is CREATED when none is given, or when it is cleared with `null`.
+- With items, the amount is the sum of theirs, whatever else is given; when the items are cleared, the amount stays.
+- `initial_amount` is what was given, else the amount; a discount is never larger than what it is taken from.
+- `updated_at` is set from the start.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from voucherify_async.emulator.clock import format_ms
+
+__all__ = ["compose"]
+
+
+def compose(
+    order_id: str,
+    given: dict[str, Any],
+    previous: dict[str, Any] | None,
+    *,
+    items: list[dict[str, Any]] | None,
+    customer_id: str | None,
+    referrer_id: str | None,
+    created_ms: int,
+    updated_ms: int,
+) -> dict[str, Any]:
+    """The order as it is answered. `items` is None when the payload has none: those of `previous` stay."""
+    was = previous or {}
+    shown_items: list[dict[str, Any]] | None = was.get("items") if items is None else items
+    if shown_items:
+        amount = sum([item["amount"] for item in shown_items])
+        items_discount = sum([item.get("discount_amount", 0) for item in shown_items])
+    else:
+        amount = _stays(given, was, "amount", 0)
+        items_discount = 0
+    discount = min(_stays(given, was, "discount_amount", 0), amount - items_discount)
+    amount_changed = previous is None or items is not None or "amount" in given
+    initial = given.get("initial_amount")
+    if initial is None:
+        initial = amount if amount_changed or "initial_amount" in given else was["initial_amount"]
+
+    order: dict[str, Any] = {
+        "id": order_id,
+        "source_id": given["source_id"] if "source_id" in given else was.get("source_id"),
+        "created_at": format_ms(created_ms),
+        "updated_at": format_ms(updated_ms),
+        "status": _stays(given, was, "status", "CREATED"),
+        "amount": amount,
+        "initial_amount": initial,
+    }
+    if discount:
+        order["discount_amount"] = discount
+    if items_discount:
+        order["items_discount_amount"] = items_discount
+    if discount or items_discount:
+        order["total_discount_amount"] = discount + items_discount
+    order["total_amount"] = amount - discount - items_discount
+    if shown_items:
+        order["items"] = shown_items
+    order["metadata"] = _stays(given, was, "metadata", {})
+    if customer_id is not None:
+        order["customer"] = {"id": customer_id, "object": "customer"}
+    if referrer_id is not None:
+        order["referrer"] = {"id": referrer_id, "object": "customer"}
+    order["customer_id"] = customer_id
+    order["referrer_id"] = referrer_id
+    order["object"] = "order"
+    return order
+
+
+def _stays(given: dict[str, Any], was: dict[str, Any], name: str, without: Any) -> Any:
+    """What is given; without when it is cleared; what was there when nothing is said."""
+    value = given[name] if name in given else was.get(name)
+    return without if value is None else value

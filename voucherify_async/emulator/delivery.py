@@ -1,0 +1,117 @@
+"""How an answer reaches the connection, whole or spoilt: the only module that touches transports."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import socket
+import struct
+
+from aiohttp import web
+
+from voucherify_async.emulator.endpoints import Answer
+from voucherify_async.emulator.faults import Fault
+
+__all__ = ["deliver", "interrupt", "spoil", "substitute"]
+
+_DRIP_PIECES = 10
+_ABORT_WHEN_CLOSED = struct.pack("ii", 1, 0)
+
+
+async def deliver(request: web.BaseRequest, answer: Answer, headers: dict[str, str]) -> web.StreamResponse:
+    """Send it."""
+    if answer.status != 204:
+        headers["Content-Type"] = answer.content_type
+    if answer.headers is not None:
+        headers.update(answer.headers)
+    if answer.chunks is None:
+        return web.Response(body=answer.body, status=answer.status, headers=headers)
+    response = web.StreamResponse(status=answer.status, headers=headers)
+    await response.prepare(request)
+    for chunk in answer.chunks:
+        await response.write(chunk)
+        # A write that needs no waiting does not let others run.
+        await asyncio.sleep(0)
+    await response.write_eof()
+    return response
+
+
+def substitute(fault: Fault, url: str, request_id: str) -> Answer | None:
+    """The answer that a fault gives in place of the service's; None when it gives none of its own."""
+    if fault.kind == "redirect":
+        status = fault.status if 300 <= fault.status < 400 else 302
+        return Answer(status=status, headers={"Location": f"{url}/", **fault.headers})
+    if fault.kind != "status":
+        return None
+    if fault.body is not None:
+        body = fault.body.encode() if isinstance(fault.body, str) else fault.body
+        return Answer(body, status=fault.status, headers=fault.headers)
+    shown = {"code": fault.status, "key": "emulated_fault", "message": "Emulated fault", "request_id": request_id}
+    answer = Answer.of(shown, fault.status)
+    answer.headers = fault.headers
+    return answer
+
+
+def interrupt(request: web.BaseRequest, *, reset: bool) -> web.StreamResponse:
+    """End the connection without an answer."""
+    transport = request.transport
+    if transport is not None:
+        sock = transport.get_extra_info("socket")
+        if reset and sock is not None:
+            # Lingering for no time makes the kernel send RST in place of FIN (socket(7), SO_LINGER).
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _ABORT_WHEN_CLOSED)
+            transport.abort()
+        else:
+            transport.close()
+    return _Gone()
+
+
+async def spoil(
+    request: web.BaseRequest, fault: Fault, answer: Answer, headers: dict[str, str]
+) -> web.StreamResponse:
+    """Send the real answer in a way that no client should take for whole."""
+    if answer.chunks is not None:
+        answer.body = b"".join(answer.chunks)
+    body = answer.body
+    headers = {"Content-Type": answer.content_type, **headers, **(answer.headers or {}), **fault.headers}
+    half = body[: len(body) // 2]
+    if fault.kind == "broken_json":
+        return web.Response(body=half or b"{", status=answer.status, headers=headers)
+    if fault.kind == "truncated_gzip":
+        packed = gzip.compress(body)
+        headers["Content-Encoding"] = "gzip"
+        return web.Response(body=packed[: len(packed) // 2], status=answer.status, headers=headers)
+    if fault.kind == "drip":
+        return await _drip(request, fault, answer, headers)
+    head = _head(answer.status, {**headers, "Content-Length": str(max(len(body), 1))})
+    transport = request.transport
+    if transport is not None:
+        transport.write(head[: len(head) // 2] if fault.kind == "partial_headers" else head + half)
+    return interrupt(request, reset=False)
+
+
+async def _drip(
+    request: web.BaseRequest, fault: Fault, answer: Answer, headers: dict[str, str]
+) -> web.StreamResponse:
+    response = web.StreamResponse(status=answer.status, headers=headers)
+    response.content_length = len(answer.body)
+    await response.prepare(request)
+    size = max(1, -(-len(answer.body) // _DRIP_PIECES))
+    for start in range(0, len(answer.body), size):
+        await asyncio.sleep(fault.delay / _DRIP_PIECES)
+        await response.write(answer.body[start : start + size])
+    await response.write_eof()
+    return response
+
+
+def _head(status: int, headers: dict[str, str]) -> bytes:
+    lines = [f"HTTP/1.1 {status} Emulated", *(f"{name}: {value}" for name, value in headers.items())]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode()
+
+
+class _Gone(web.StreamResponse):
+    """Stands where aiohttp wants a response, when there is nobody any more to send it to."""
+
+    async def prepare(self, request: web.BaseRequest) -> None:
+        """Tell aiohttp, in its own way, that the peer has gone."""
+        raise ConnectionResetError

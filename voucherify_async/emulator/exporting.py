@@ -1,0 +1,108 @@
+"""What an export may ask for, and its CSV.
+
+The header is the field names; cells follow RFC 4180. `metadata` is a JSON object, `metadata.X` the plain value
+(lists and objects as JSON, booleans as `true` and `false`); what an order does not have is an empty cell.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from typing import Any, Final
+
+import msgspec
+
+from voucherify_async.emulator.filters import check_filters, compile_filters
+from voucherify_async.emulator.problems import ServiceError, invalid_payload
+
+__all__ = ["check_parameters", "csv_chunks", "select"]
+
+_FIELDS: Final = (
+    "id",
+    "source_id",
+    "created_at",
+    "updated_at",
+    "status",
+    "amount",
+    "discount_amount",
+    "items_discount_amount",
+    "total_discount_amount",
+    "total_amount",
+    "customer_id",
+    "referrer_id",
+    "metadata",
+)
+_DEFAULT_FIELDS: Final = ["id", "source_id", "status"]
+_ORDERS: Final = ("-created_at", "created_at", "-updated_at", "updated_at", "-status", "status")
+_ROWS_A_CHUNK: Final = 500
+
+_encode = msgspec.json.Encoder().encode
+
+
+def check_parameters(parameters: Any) -> dict[str, Any]:
+    """The parameters as the export shows them, the default fields filled in. Raises the 400."""
+    if parameters is None:
+        parameters = {}
+    if not isinstance(parameters, dict):
+        raise invalid_payload("Property .parameters should be object")
+    fields = parameters.get("fields")
+    if fields is None:
+        fields = _DEFAULT_FIELDS
+    if not isinstance(fields, list):
+        raise invalid_payload("Property .parameters.fields should be array")
+    for field in fields:
+        if not isinstance(field, str) or (field not in _FIELDS and not _is_metadata_key(field)):
+            raise ServiceError(
+                400,
+                "invalid_export_fields",
+                "Invalid Export",
+                f"Unsupported field used. Allowed fields: {', '.join(_FIELDS)}",
+            )
+    shown: dict[str, Any] = {"fields": list(fields or _DEFAULT_FIELDS)}
+    order = parameters.get("order")
+    if order is not None:
+        if order not in _ORDERS:
+            raise invalid_payload(
+                f"Property .parameters.order should be equal to one of the allowed values [ {', '.join(_ORDERS)} ]"
+            )
+        shown["order"] = order
+    if parameters.get("filters") is not None:
+        shown["filters"] = check_filters(parameters["filters"])
+    return shown
+
+
+def _is_metadata_key(field: str) -> bool:
+    return field.startswith("metadata.") and field != "metadata."
+
+
+def select(orders: list[dict[str, Any]], parameters: dict[str, Any], now: float) -> list[dict[str, Any]]:
+    """The orders of the export in its order; without one, as they came."""
+    holds = compile_filters(parameters.get("filters"), now)
+    chosen = [data for data in orders if holds(data)] if parameters.get("filters") else list(orders)
+    order = parameters.get("order")
+    if order is not None:
+        name = order.removeprefix("-")
+        chosen.sort(key=lambda data: data[name], reverse=order.startswith("-"))
+    return chosen
+
+
+def csv_chunks(orders: list[dict[str, Any]], fields: list[str]) -> Iterator[bytes]:
+    """The file, some hundred rows at a time."""
+    buffer = io.StringIO(newline="")
+    writer = csv.writer(buffer, lineterminator="\r\n")
+    writer.writerow(fields)
+    for start in range(0, max(len(orders), 1), _ROWS_A_CHUNK):
+        writer.writerows([_cell(data, field) for field in fields] for data in orders[start : start + _ROWS_A_CHUNK])
+        yield buffer.getvalue().encode()
+        buffer.seek(0)
+        buffer.truncate()
+
+
+def _cell(data: dict[str, Any], field: str) -> Any:
+    value = data["metadata"].get(field[9:]) if field.startswith("metadata.") else data.get(field)
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return _encode(value).decode() if isinstance(value, dict | list) else value

@@ -1,0 +1,137 @@
+"""A script of faults: which requests go wrong, how, and how often.
+
+Pure: this says what is to happen; `delivery.py` does it to the connection.
+"""
+
+from __future__ import annotations
+
+import random
+from fnmatch import fnmatchcase
+from typing import Final, Literal
+
+import msgspec
+
+__all__ = ["Fault", "FaultKind", "Faults"]
+
+FaultKind = Literal[
+    "status",
+    "delay",
+    "drop",
+    "reset",
+    "partial_headers",
+    "truncated",
+    "truncated_gzip",
+    "broken_json",
+    "drip",
+    "redirect",
+]
+KINDS: Final[frozenset[str]] = frozenset(FaultKind.__args__)  # type: ignore[attr-defined]
+# These spoil the real answer, so there has to be one.
+_NEED_THE_ANSWER: Final = frozenset(("truncated", "truncated_gzip", "broken_json", "drip", "partial_headers"))
+
+
+class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One entry of the script.
+
+    Kinds:
+
+    - `status`: answer `status` with `headers` and `body` (an error object of the service if there is none).
+    - `delay`: wait `delay` seconds of real time, then go on as usual.
+    - `drop`: close the connection without an answer.
+    - `reset`: the same with a TCP reset.
+    - `partial_headers`: close within the header of the answer.
+    - `truncated`: send half of the body under a Content-Length for all of it, then close.
+    - `truncated_gzip`: send half of the gzipped body, under a Content-Length that fits that half.
+    - `broken_json`: the answer's status, and half of its JSON under a Content-Length that fits.
+    - `drip`: send the body in pieces over `delay` seconds.
+    - `redirect`: answer `status` (302 if it is not a 3xx) with the `Location` of `headers`, else this emulator's.
+
+    `times` is how often (None: always); `rate` the probability with which a request that fits is hit; `skip` how
+    many requests that fit go through first. `method` and `path` (a pattern such as `/v1/orders/*`, against the path
+    as it was sent; `*` also matches slashes) say which requests fit; without a path, all but `/_emulator/`.
+
+    `when` is `before` or `after` the effect on the server; without it `before`, but `after` for the kinds that
+    spoil the real answer; those can be `before` too, and then spoil an answer of 502.
+    `delay` is waited for in every kind before the fault happens (in `drip`: while).
+    """
+
+    kind: FaultKind
+    times: int | None = 1
+    rate: float = 1.0
+    skip: int = 0
+    method: str | None = None
+    path: str | None = None
+    when: Literal["before", "after"] | None = None
+    status: int = 500
+    headers: dict[str, str] = {}
+    delay: float = 0.0
+    body: str | bytes | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ValueError(f"A fault's kind is one of {', '.join(sorted(KINDS))}, not {self.kind!r}")
+        if self.when not in (None, "before", "after"):
+            raise ValueError(f"A fault happens before or after the effect, not {self.when!r}")
+        if not 0 <= self.rate <= 1:
+            raise ValueError(f"A fault's rate is between 0 and 1, not {self.rate}")
+
+    @property
+    def moment(self) -> str:
+        """`before` or `after`, worked out."""
+        return self.when or ("after" if self.kind in _NEED_THE_ANSWER else "before")
+
+    def fits(self, method: str, path: str) -> bool:
+        """Whether it is meant for this request."""
+        if self.method is not None and self.method.upper() != method:
+            return False
+        return self.path is None or fnmatchcase(path, self.path)
+
+
+class Faults:
+    """The script: the first entry that fits a request is done to it."""
+
+    def __init__(self, chances: random.Random) -> None:
+        self.chances = chances
+        self._entries: list[_Entry] = []
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def add(self, *faults: Fault) -> None:
+        """Append to the script."""
+        self._entries.extend(_Entry(fault) for fault in faults)
+
+    def clear(self) -> None:
+        """No faults any more."""
+        self._entries.clear()
+
+    @property
+    def pending(self) -> list[Fault]:
+        """Those that can still happen, with the times that are left."""
+        return [msgspec.structs.replace(one.fault, times=one.left, skip=one.skip) for one in self._entries]
+
+    def take(self, method: str, path: str) -> Fault | None:
+        """What is to be done to this request."""
+        for entry in self._entries:
+            if not entry.fault.fits(method, path):
+                continue
+            if entry.skip > 0:
+                entry.skip -= 1
+                continue
+            if entry.fault.rate < 1 and self.chances.random() >= entry.fault.rate:
+                continue
+            if entry.left is not None:
+                entry.left -= 1
+                if entry.left <= 0:
+                    self._entries.remove(entry)
+            return entry.fault
+        return None
+
+
+class _Entry:
+    __slots__ = ("fault", "left", "skip")
+
+    def __init__(self, fault: Fault) -> None:
+        self.fault = fault
+        self.left = fault.times
+        self.skip = fault.skip

@@ -1,0 +1,252 @@
+"""The filters of an export: from the request's object to a function over an order's data.
+
+The operators are the properties of `FiltersCondition` in `orders.json`. Guesses, where the documents are silent:
+
+- `junction` (without one: and) joins all conditions, those of one field too.
+- A condition with several values holds when one of them fits; a negative one (`$is_not`, `$not_in`,
+  `$not_contain`) when none does. A list in the metadata fits when one of its elements does.
+- An order that has no such value fails every comparison and passes every negative condition. A discount that is not
+  shown is such a missing value.
+- Numbers compare as numbers, also when the filter has them as text; times as times; all else as text.
+- "n days ago" means the calendar day (UTC) for `$is_days_ago`, and n * 24 hours for `$more_than_ago`,
+  `$less_than_ago` and their future twins.
+- The condition words that the service's error message lists beside those of the schema (`$today`, `$is_month` ...)
+  are refused as not supported here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from voucherify_async.emulator.clock import parse_ms
+from voucherify_async.emulator.problems import invalid_payload
+
+__all__ = ["FIELDS", "OPERATORS", "Predicate", "check_filters", "compile_filters"]
+
+Predicate = Callable[[dict[str, Any]], bool]
+Condition = Callable[[Any, list[Any], float], bool]
+
+FIELDS: Final = frozenset(
+    (
+        "id",
+        "source_id",
+        "created_at",
+        "updated_at",
+        "status",
+        "amount",
+        "initial_amount",
+        "discount_amount",
+        "items_discount_amount",
+        "total_discount_amount",
+        "total_amount",
+        "customer_id",
+        "referrer_id",
+        "items",
+        "metadata",
+    )
+)
+_DAY: Final = 86_400.0
+# All that the service's error message lists, in its order.
+_LISTED: Final = (
+    "$in, $not_in, $in_location, $not_in_location, $is, $is_days_ago, $is_days_in_future, $is_not, "
+    "$has_value, $is_unknown, $contains, $not_contain, $starts_with, $ends_with, $more_than, $less_than, "
+    "$more_than_ago, $less_than_ago, $more_than_future, $less_than_future, $more_than_equal, "
+    "$less_than_equal, $after, $before, $count, $count_less, $count_more, $today, $tomorrow, $yesterday, "
+    "$this_week, $last_week, $next_week, $this_month, $last_month, $next_month, $this_year, $next_year, "
+    "$last_year, $is_day_of_month, $is_day, $is_month, $is_year, $today_md, $tomorrow_md, $yesterday_md, "
+    "$this_week_md, $last_week_md, $next_week_md, $this_month_md, $last_month_md, $next_month_md, "
+    "$is_days_ago_md, $is_more_days_ago_md, $is_less_days_ago_md, $is_days_in_future_md, "
+    "$is_more_days_in_future_md, $is_less_days_in_future_md, $is_years_ago, $active, $failed, $in_progress, "
+    "$expired, $before_start, $enabled, $disabled, $redeemed, $redeemable"
+)
+
+
+def _each(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _known(value: Any) -> bool:
+    return value is not None and value not in ("", [])
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int | float):
+        return float(value)
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _seconds(value: Any) -> float | None:
+    try:
+        return parse_ms(value) / 1000 if isinstance(value, str) else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def _same(value: Any, wanted: Any) -> bool:
+    if value == wanted and isinstance(value, bool) == isinstance(wanted, bool):
+        return True
+    if isinstance(value, bool):
+        return isinstance(wanted, str) and wanted == ("true" if value else "false")
+    if isinstance(value, int | float) and isinstance(wanted, str):
+        return _number(wanted) == value
+    if isinstance(value, str) and isinstance(wanted, str):
+        moment = _seconds(value)
+        return moment is not None and moment == _seconds(wanted)
+    return False
+
+
+def _compare(value: Any, wanted: Any) -> int | None:
+    """-1, 0, 1, or None where there is nothing to compare."""
+    if not _known(value) or isinstance(value, dict | list | bool):
+        return None
+    for read in (_number, _seconds):
+        left, right = read(value), read(wanted)
+        if left is not None and right is not None:
+            return (left > right) - (left < right)
+    return None
+
+
+def _some(test: Callable[[Any, Any], bool]) -> Condition:
+    def check(value: Any, wanted: list[Any], _now: float) -> bool:
+        return any(test(one, other) for one in _each(value) for other in wanted)
+
+    return check
+
+
+def _none(test: Callable[[Any, Any], bool]) -> Condition:
+    some = _some(test)
+    return lambda value, wanted, now: not some(value, wanted, now)
+
+
+def _ordered(accept: Callable[[int], bool]) -> Condition:
+    def test(value: Any, wanted: Any) -> bool:
+        order = _compare(value, wanted)
+        return order is not None and accept(order)
+
+    return _some(test)
+
+
+def _text(accept: Callable[[str, str], bool]) -> Callable[[Any, Any], bool]:
+    return lambda value, wanted: _known(value) and not isinstance(value, dict) and accept(str(value), str(wanted))
+
+
+def _counted(accept: Callable[[float, float], bool]) -> Condition:
+    def check(value: Any, wanted: list[Any], _now: float) -> bool:
+        count = len(value) if isinstance(value, list | dict) else int(_known(value))
+        limits = [limit for limit in map(_number, wanted) if limit is not None]
+        return any(accept(count, limit) for limit in limits)
+
+    return check
+
+
+def _aged(accept: Callable[[float, float, float], bool]) -> Condition:
+    """By (moment, now, days)."""
+
+    def check(value: Any, wanted: list[Any], now: float) -> bool:
+        moment = _seconds(value)
+        days = [number for number in map(_number, wanted) if number is not None]
+        return moment is not None and any(accept(moment, now, number) for number in days)
+
+    return check
+
+
+def _presence(*, wanted_state: bool) -> Condition:
+    def check(value: Any, wanted: list[Any], _now: float) -> bool:
+        asked = not any(other is False or other == "false" for other in wanted)
+        return (_known(value) == wanted_state) == asked
+
+    return check
+
+
+_contains = _text(lambda value, wanted: wanted in value)
+
+OPERATORS: Final[dict[str, Condition]] = {
+    "$in": _some(_same),
+    "$not_in": _none(_same),
+    "$is": _some(_same),
+    "$is_days_ago": _aged(lambda at, now, days: at // _DAY == (now - days * _DAY) // _DAY),
+    "$is_days_in_future": _aged(lambda at, now, days: at // _DAY == (now + days * _DAY) // _DAY),
+    "$is_not": _none(_same),
+    "$has_value": _presence(wanted_state=True),
+    "$is_unknown": _presence(wanted_state=False),
+    "$contains": _some(_contains),
+    "$not_contain": _none(_contains),
+    "$starts_with": _some(_text(str.startswith)),
+    "$ends_with": _some(_text(str.endswith)),
+    "$more_than": _ordered(lambda order: order > 0),
+    "$less_than": _ordered(lambda order: order < 0),
+    "$more_than_ago": _aged(lambda at, now, days: at < now - days * _DAY),
+    "$less_than_ago": _aged(lambda at, now, days: now - days * _DAY < at <= now),
+    "$more_than_future": _aged(lambda at, now, days: at > now + days * _DAY),
+    "$less_than_future": _aged(lambda at, now, days: now <= at < now + days * _DAY),
+    "$more_than_equal": _ordered(lambda order: order >= 0),
+    "$less_than_equal": _ordered(lambda order: order <= 0),
+    "$after": _ordered(lambda order: order > 0),
+    "$before": _ordered(lambda order: order < 0),
+    "$count": _counted(lambda count, limit: count == limit),
+    "$count_less": _counted(lambda count, limit: count < limit),
+    "$count_more": _counted(lambda count, limit: count > limit),
+}
+
+_FORMAT_DETAILS: Final = (
+    "Property .parameters.filters should match either `filters[${field}][conditions][${condition}][${index}]` or "
+    "`filters[${field}][conditions][${condition}]` format and condition must be one of: " + _LISTED
+)
+
+
+def check_filters(filters: Any) -> dict[str, Any]:
+    """The filters as they came, if the service would take them. Raises the 400."""
+    if not isinstance(filters, dict):
+        raise invalid_payload("Property .parameters.filters should be object")
+    for field, stated in filters.items():
+        if field == "junction":
+            if stated not in ("and", "or"):
+                raise invalid_payload(
+                    "Property .parameters.filters.junction should be equal to one of the allowed values [ and, or ]"
+                )
+            continue
+        if field not in FIELDS and not (field.startswith("metadata.") and field != "metadata."):
+            raise invalid_payload(
+                f"Property .parameters.filters.{field} is not an attribute of an order. "
+                f"Allowed: {', '.join(sorted(FIELDS))}, metadata.X"
+            )
+        conditions = stated.get("conditions") if isinstance(stated, dict) else None
+        if not isinstance(conditions, dict):
+            raise invalid_payload(_FORMAT_DETAILS)
+        for operator in conditions:
+            if operator in OPERATORS:
+                continue
+            if operator in _LISTED.split(", "):
+                raise invalid_payload(
+                    f"Property .parameters.filters.{field}: {operator} is not supported by the emulator"
+                )
+            raise invalid_payload(_FORMAT_DETAILS)
+    return filters
+
+
+def compile_filters(filters: dict[str, Any] | None, now: float) -> Predicate:
+    """A function that says whether an order belongs to the export."""
+    tests: list[tuple[str | None, str, Condition, list[Any]]] = []
+    for field, stated in (filters or {}).items():
+        if field == "junction":
+            continue
+        key = field.removeprefix("metadata.") if field.startswith("metadata.") else None
+        for operator, wanted in stated["conditions"].items():
+            tests.append((key, field, OPERATORS[operator], _each(wanted)))
+    if not tests:
+        return lambda _data: True
+    join = any if (filters or {}).get("junction") == "or" else all
+
+    def holds(data: dict[str, Any]) -> bool:
+        return join(
+            test(data.get(field) if key is None else data["metadata"].get(key), wanted, now)
+            for key, field, test, wanted in tests
+        )
+
+    return holds

@@ -1,0 +1,252 @@
+"""The orders: pure state, no HTTP, no clock of its own.
+
+An order's data is never changed in place, a change makes a new dict: so a snapshot (an export) is a list of
+references. Two indexes are kept sorted on every change, so that a page of a listing is a slice.
+
+Guesses, where the documents are silent:
+
+- A create with an `id` that does not exist is an error (404): ids are the service's to give. In an import the
+  order is named in `failed`.
+- A `source_id` that belongs to another order is refused (400, `duplicate_found`).
+- An explicit `created_at` moves an order that exists, in create and update; in an import it is ignored.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Iterable
+from typing import Any, Literal
+
+import msgspec
+
+from voucherify_async.emulator.catalogue import Catalogue, Mark
+from voucherify_async.emulator.composing import compose
+from voucherify_async.emulator.identifiers import Identifiers
+from voucherify_async.emulator.problems import ServiceError, not_found
+
+__all__ = ["Cause", "OrderRecord", "Orders"]
+
+Cause = Literal["created", "updated", "imported"]
+
+_encode = msgspec.json.Encoder().encode
+
+
+class OrderRecord:
+    """One order: what is answered, its place in the listing, and how often what happened to it."""
+
+    __slots__ = ("_encoded", "created_ms", "data", "effects", "id", "sequence", "source_id", "updated_ms")
+
+    def __init__(self, order_id: str, sequence: int) -> None:
+        self.id = order_id
+        self.sequence = sequence
+        self.source_id: str | None = None
+        self.created_ms = 0
+        self.updated_ms = 0
+        self.data: dict[str, Any] = {}
+        self.effects: dict[Cause, int] = {"created": 0, "updated": 0, "imported": 0}
+        self._encoded: bytes | None = None
+
+    @property
+    def encoded(self) -> bytes:
+        """The order as JSON, kept until it changes."""
+        if self._encoded is None:
+            self._encoded = _encode(self.data)
+        return self._encoded
+
+    def put(self, data: dict[str, Any], created_ms: int, updated_ms: int) -> None:
+        """Replace what is answered."""
+        self.data = data
+        self.source_id = data["source_id"]
+        self.created_ms = created_ms
+        self.updated_ms = updated_ms
+        self._encoded = None
+
+    def dump(self) -> dict[str, Any]:
+        """What a database keeps."""
+        return {
+            "sequence": self.sequence,
+            "created_ms": self.created_ms,
+            "updated_ms": self.updated_ms,
+            "effects": self.effects,
+            "data": self.data,
+        }
+
+
+class TimeIndex:
+    """Records in order of a time, ties in the order in which they came."""
+
+    def __init__(self) -> None:
+        self._entries: list[tuple[int, int, OrderRecord]] = []
+
+    def fill(self, entries: Iterable[tuple[int, int, OrderRecord]]) -> None:
+        """Take many at once."""
+        self._entries = sorted(entries)
+
+    def add(self, at_ms: int, record: OrderRecord) -> None:
+        """Put a record where it belongs; at the end, most of the time."""
+        entry = (at_ms, record.sequence, record)
+        if not self._entries or self._entries[-1] < entry:
+            self._entries.append(entry)
+        else:
+            insort(self._entries, entry)
+
+    def remove(self, at_ms: int, record: OrderRecord) -> None:
+        """Take a record out."""
+        place = bisect_left(self._entries, (at_ms, record.sequence, record))
+        del self._entries[place]
+
+    def page(self, start: int, count: int, *, descending: bool) -> list[OrderRecord]:
+        """A slice of the listing."""
+        if descending:
+            end = len(self._entries) - start
+            found = self._entries[max(0, end - count) : max(0, end)]
+            found.reverse()
+        else:
+            found = self._entries[start : start + count]
+        return [entry[2] for entry in found]
+
+
+class Orders:
+    """All orders of the project."""
+
+    def __init__(self, identifiers: Identifiers, catalogue: Catalogue, mark: Mark) -> None:
+        self._identifiers = identifiers
+        self._catalogue = catalogue
+        self._mark = mark
+        self._records: dict[str, OrderRecord] = {}
+        self._by_source: dict[str, OrderRecord] = {}
+        self._sequence = 0
+        self._by_created = TimeIndex()
+        self._by_updated = TimeIndex()
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def restore(self, stored: Iterable[dict[str, Any]]) -> None:
+        """Take up what a database kept."""
+        for kept in stored:
+            data = kept["data"]
+            record = OrderRecord(data["id"], kept["sequence"])
+            record.put(data, kept["created_ms"], kept["updated_ms"])
+            record.effects = kept["effects"]
+            self._records[record.id] = record
+            if record.source_id is not None:
+                self._by_source[record.source_id] = record
+        records = self._records.values()
+        self._sequence = max((record.sequence for record in records), default=0)
+        self._by_created.fill((record.created_ms, record.sequence, record) for record in records)
+        self._by_updated.fill((record.updated_ms, record.sequence, record) for record in records)
+
+    def get(self, key: str) -> OrderRecord:
+        """By id or source id. Raises the 404."""
+        record = self._records.get(key) or self._by_source.get(key)
+        if record is None:
+            raise not_found("order", key)
+        return record
+
+    def page(self, order: str, limit: int, page: int) -> list[OrderRecord]:
+        """One page; `order` is `created_at` or `updated_at`, with a dash to begin with the newest."""
+        index = self._by_updated if order.endswith("updated_at") else self._by_created
+        return index.page((page - 1) * limit, limit, descending=order.startswith("-"))
+
+    def snapshot(self) -> list[dict[str, Any]]:
+        """Every order's data as of now."""
+        return [record.data for record in self._records.values()]
+
+    def effects(self) -> dict[str, dict[Cause, int]]:
+        """Per source id (or id, for an order without) how often it was created, updated, imported."""
+        return {record.source_id or record.id: dict(record.effects) for record in self._records.values()}
+
+    def upsert(self, given: dict[str, Any], now_ms: int) -> OrderRecord:
+        """A create: of a new order, or over one that has this id or source id."""
+        record = self._existing(given)
+        return self._apply(record, given, now_ms, "created" if record is None else "updated")
+
+    def update(self, key: str, given: dict[str, Any], now_ms: int) -> OrderRecord:
+        """Change what is given of an order that exists."""
+        record = self.get(key)
+        # The id stands in the path; one in the body is not a property of an update (documents: OrderBase).
+        given.pop("id", None)
+        return self._apply(record, given, now_ms, "updated")
+
+    def import_one(self, given: dict[str, Any], now_ms: int) -> OrderRecord:
+        """As a create, but the time of creation is that of the import."""
+        given.pop("created_at", None)
+        return self._apply(self._existing(given), given, now_ms, "imported")
+
+    def _existing(self, given: dict[str, Any]) -> OrderRecord | None:
+        order_id = given.get("id")
+        if order_id is not None:
+            record = self._records.get(order_id)
+            if record is None:
+                raise not_found("order", order_id)
+            return record
+        source_id = given.get("source_id")
+        return None if source_id is None else self._by_source.get(source_id)
+
+    def _apply(self, record: OrderRecord | None, given: dict[str, Any], now_ms: int, cause: Cause) -> OrderRecord:
+        # Everything that can fail comes first: an order that is refused leaves nothing behind.
+        catalogue = self._catalogue
+        self._refuse_taken_source(record, given)
+        catalogue.check_customer(given.get("customer"))
+        catalogue.check_customer(given.get("referrer"))
+        if given.get("referrer_id") is not None:
+            catalogue.require_customer(given["referrer_id"])
+
+        was = None if record is None else record.data
+        customer_id = None if was is None else was["customer_id"]
+        if "customer" in given:
+            customer_id = catalogue.link_customer(given["customer"]) if given["customer"] else None
+        referrer_id = None if was is None else was["referrer_id"]
+        if "referrer_id" in given:
+            referrer_id = given["referrer_id"]
+        if "referrer" in given:
+            referrer_id = catalogue.link_customer(given["referrer"]) if given["referrer"] else None
+        items = None
+        if "items" in given:
+            items = [catalogue.complete_item(item) for item in given["items"] or ()]
+
+        if record is None:
+            self._sequence += 1
+            record = OrderRecord(self._identifiers.object_id("ord", self._records), self._sequence)
+            created_ms = now_ms
+        else:
+            self._by_created.remove(record.created_ms, record)
+            self._by_updated.remove(record.updated_ms, record)
+            if record.source_id is not None:
+                del self._by_source[record.source_id]
+            created_ms = record.created_ms
+        if given.get("created_at") is not None:
+            created_ms = given["created_at"]
+        data = compose(
+            record.id,
+            given,
+            was,
+            items=items,
+            customer_id=customer_id,
+            referrer_id=referrer_id,
+            created_ms=created_ms,
+            updated_ms=now_ms,
+        )
+        record.put(data, created_ms, now_ms)
+        record.effects[cause] += 1
+        self._records[record.id] = record
+        if record.source_id is not None:
+            self._by_source[record.source_id] = record
+        self._by_created.add(created_ms, record)
+        self._by_updated.add(now_ms, record)
+        self._mark("order", record.id, record)
+        return record
+
+    def _refuse_taken_source(self, record: OrderRecord | None, given: dict[str, Any]) -> None:
+        source_id = given.get("source_id")
+        holder = None if source_id is None else self._by_source.get(source_id)
+        if holder is not None and holder is not record:
+            raise ServiceError(
+                400,
+                "duplicate_found",
+                "Duplicate resource found",
+                f"Order with source_id {source_id} exists already",
+                resource_id=holder.id,
+                resource_type="order",
+            )
