@@ -94,8 +94,12 @@ class Journal:
     def clear(self) -> None:
         """Forget everything."""
         self._changed.clear()
+        was_open = self._connection is not None
+        self.open()
         if self._connection is not None:
             self._connection.execute("DELETE FROM things")
+        if not was_open:
+            self.close()
 
 
 def _body(thing: Any) -> bytes:

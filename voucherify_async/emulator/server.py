@@ -72,9 +72,8 @@ class Emulator:
         self.port = port
         self.clock: TimeSource = Clock() if clock is None else clock
         self._seed = seed
-        self._project = Project(self.clock, seed, db)
+        self._project = project = Project(self.clock, seed, db)
         try:
-            project = self._project
             # Drawn in any case, so that giving a key does not change what the seed makes of the rest.
             made_id, made_token = project.identifiers.uuid(), project.identifiers.uuid()
             self.app_id = project.setting("app_id", made_id, given=app_id)
