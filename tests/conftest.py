@@ -1,0 +1,26 @@
+"""What all tests share. The fixtures are those that users get from the plugin, and a clock to go with them."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.fakes import FakeClock
+from voucherify_async import VoucherifyClient
+from voucherify_async.emulator import Emulator
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+async def emulator() -> AsyncIterator[Emulator]:
+    async with Emulator(seed=1) as emulator:
+        yield emulator
+
+
+@pytest.fixture
+async def client(emulator: Emulator, clock: FakeClock) -> AsyncIterator[VoucherifyClient]:
+    async with emulator.client(clock=clock) as client:
+        yield client

@@ -1,0 +1,127 @@
+"""Stand-ins for what the tests must control: time, chance, and a server that says exactly what it is told to."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+
+class FakeClock:
+    """A client's clock that waits for nothing: sleeping moves it on at once."""
+
+    def __init__(self, *, chance: float = 0.5) -> None:
+        self.now = 1000.0
+        self.wall_offset = 1_800_000_000.0
+        self.chance = chance
+        self.sleeps: list[float] = []
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def wall(self) -> float:
+        return self.wall_offset + self.now
+
+    def random(self) -> float:
+        return self.chance
+
+    async def sleep(self, seconds: float) -> None:
+        self.sleeps.append(seconds)
+        self.now += seconds
+        await asyncio.sleep(0)
+
+
+class RawServer:
+    """A server that answers each request with the next of the bytes it was given.
+
+    An answer of None closes the connection instead; the last answer is repeated for further requests.
+    """
+
+    def __init__(self, *answers: bytes | None) -> None:
+        self._answers = list(answers)
+        self.requests: list[bytes] = []
+        self.url = ""
+        self.connections = 0
+
+    @property
+    def headers(self) -> list[dict[str, str]]:
+        """The headers of each request, their names in lower case."""
+        found = []
+        for request in self.requests:
+            lines = request.partition(b"\r\n\r\n")[0].decode().split("\r\n")[1:]
+            found.append({name.lower(): value for name, _, value in (line.partition(": ") for line in lines)})
+        return found
+
+    @property
+    def lines(self) -> list[str]:
+        """The first line of each request."""
+        return [request.partition(b"\r\n")[0].decode() for request in self.requests]
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        try:
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = next(
+                    (int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")),
+                    0,
+                )
+                self.requests.append(head + await reader.readexactly(length))
+                answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+                if answer is None:
+                    return
+                writer.write(answer)
+                await writer.drain()
+                if b"onnection: close" in answer:
+                    return
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+
+@asynccontextmanager
+async def raw_server(*answers: bytes | None) -> AsyncIterator[RawServer]:
+    """Run a `RawServer` on a free port."""
+    server = RawServer(*answers)
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        tasks.add(task)
+        try:
+            await server.serve(reader, writer)
+        except asyncio.CancelledError:
+            pass  # the test is over
+        finally:
+            tasks.discard(task)
+
+    listener = await asyncio.start_server(connected, "127.0.0.1", 0)
+    server.url = "http://127.0.0.1:{}".format(listener.sockets[0].getsockname()[1])
+    try:
+        yield server
+    finally:
+        listener.close()
+        for task in list(tasks):
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await listener.wait_closed()
+
+
+def http(status: int, body: bytes = b"", *headers: str, length: int | None = None) -> bytes:
+    """The bytes of an answer."""
+    lines = [
+        f"HTTP/1.1 {status} Whatever",
+        f"Content-Length: {len(body) if length is None else length}",
+        "Content-Type: application/json",
+        *headers,
+    ]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+async def until(condition: Callable[[], bool], step: Callable[[], Awaitable[object]] | None = None) -> None:
+    """Let other tasks run until something holds; give up after very many turns."""
+    for _ in range(100_000):
+        if condition():
+            return
+        await (step() if step is not None else asyncio.sleep(0))
+    raise AssertionError("it never came to hold")
