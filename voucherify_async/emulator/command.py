@@ -6,12 +6,13 @@ import argparse
 import asyncio
 import os
 import signal
+import sqlite3
 import sys
 
 from voucherify_async.emulator.ratelimit import RateLimit
 from voucherify_async.emulator.server import Emulator
 
-__all__ = ["add_arguments", "run"]
+__all__ = ["add_arguments", "run", "serve"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,16 +43,17 @@ def _rule(text: str) -> str:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Serve until SIGINT or SIGTERM; the exit status, 3 when it cannot listen."""
+    """Serve until SIGINT or SIGTERM; the exit status: 0, or 3 when it cannot listen or open its file."""
     try:
-        asyncio.run(_serve(args))
-    except OSError as error:
-        print(f"The emulator cannot listen on {args.host}:{args.port}: {error}", file=sys.stderr)
+        asyncio.run(serve(args))
+    except (OSError, sqlite3.Error) as error:
+        print(f"The emulator cannot start: {error}", file=sys.stderr)
         return 3
     return 0
 
 
-async def _serve(args: argparse.Namespace) -> None:
+async def serve(args: argparse.Namespace) -> None:
+    """Say where it is and what its keys are, then answer until a signal comes."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 from fnmatch import fnmatchcase
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 
@@ -25,6 +25,11 @@ FaultKind = Literal[
     "drip",
     "redirect",
 ]
+if TYPE_CHECKING:
+    Body = str | bytes | None
+else:
+    # msgspec cannot tell text and bytes apart in JSON; over HTTP it is text, checked below.
+    Body = Any
 KINDS: Final[frozenset[str]] = frozenset(FaultKind.__args__)  # type: ignore[attr-defined]
 # These spoil the real answer, so there has to be one.
 _NEED_THE_ANSWER: Final = frozenset(("truncated", "truncated_gzip", "broken_json", "drip", "partial_headers"))
@@ -65,13 +70,15 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     status: int = 500
     headers: dict[str, str] = {}
     delay: float = 0.0
-    body: str | bytes | None = None
+    body: Body = None
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise ValueError(f"A fault's kind is one of {', '.join(sorted(KINDS))}, not {self.kind!r}")
         if self.when not in (None, "before", "after"):
             raise ValueError(f"A fault happens before or after the effect, not {self.when!r}")
+        if self.body is not None and not isinstance(self.body, str | bytes):
+            raise ValueError("A fault's body is text or bytes")
         if not 0 <= self.rate <= 1:
             raise ValueError(f"A fault's rate is between 0 and 1, not {self.rate}")
 

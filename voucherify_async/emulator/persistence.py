@@ -44,9 +44,13 @@ class Journal:
         connection = sqlite3.connect(self._path, isolation_level=None)
         # WAL with synchronous=NORMAL survives the death of the process at any moment (sqlite.org/pragma.html); only
         # a power cut can cost the last transactions.
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=NORMAL")
-        connection.execute(_SCHEMA)
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=NORMAL")
+            connection.execute(_SCHEMA)
+        except sqlite3.Error:
+            connection.close()
+            raise
         self._connection = connection
 
     def close(self) -> None:

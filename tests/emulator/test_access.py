@@ -1,0 +1,237 @@
+"""Keys, OAuth tokens, the rate limit, and the errors of the HTTP layer."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import re
+
+import pytest
+
+from tests.emulator.conftest import Api, Reply
+from voucherify_async.emulator import Clock, Emulator
+
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
+
+async def form(api: Api, path: str, **fields: str) -> Reply:
+    return await api("POST", path, data=fields)
+
+
+async def token(api: Api, scope: str = "api") -> str:
+    reply = await form(api, "/v1/oauth/token", grant_type="client_credentials", scope=scope)
+    return str(reply.json["access_token"])
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"X-App-Id": "{id}"},
+        {"X-App-Token": "{token}"},
+        {"X-App-Id": "{id}", "X-App-Token": "wrong"},
+        {"X-App-Id": "wrong", "X-App-Token": "{token}"},
+        {"X-App-Id": "{id}", "X-App-Token": "é"},
+        {"X-App-Id": "{token}", "X-App-Token": "{id}"},
+        {"Authorization": "Bearer nothing"},
+        {"Authorization": "Basic {token}"},
+    ],
+)
+async def test_no_way_in(api: Api, emulator: Emulator, headers: dict[str, str]) -> None:
+    sent = {name: value.format(id=emulator.app_id, token=emulator.app_token) for name, value in headers.items()}
+    reply = await api.get("/v1/orders", keys=False, headers=sent)
+    assert reply.status == 401
+    body = reply.json
+    assert (body["code"], body["key"], body["message"]) == (401, "unauthorized", "Unauthorized")
+    assert isinstance(body["details"], str)
+    assert re.fullmatch(r"v-[0-9a-f]{18}", body["request_id"])
+
+
+@pytest.mark.parametrize("prefix", ["Bearer ", "Token  ", ""])
+async def test_keys_may_have_a_prefix(api: Api, prefix: str) -> None:
+    headers = {name: prefix + value for name, value in api.keys.items()}
+    assert (await api.get("/v1/orders", keys=False, headers=headers)).status == 200
+
+
+async def test_keys_are_those_given_or_of_the_seed() -> None:
+    given = Emulator(app_id="me", app_token="secret", seed=1)
+    assert (given.app_id, given.app_token) == ("me", "secret")
+    assert Emulator(seed=1).app_id == Emulator(seed=1).app_id != Emulator(seed=2).app_id
+    assert Emulator().app_token != Emulator().app_token
+
+
+async def test_a_token_from_birth_to_death(api: Api, clock: Clock) -> None:
+    reply = await form(api, "/v1/oauth/token", grant_type="client_credentials", scope="orders exports")
+    made = reply.json
+    assert reply.status == 200
+    assert len(made["access_token"]) == 50
+    assert {**made, "access_token": ""} == {
+        "access_token": "",
+        "client_id": api.emulator.app_id,
+        "expires_at": 1_700_000_900,
+        "expires_in": 900,
+        "scope": "orders exports",
+        "token_type": "Bearer",
+    }
+    bearer = {"Authorization": f"Bearer {made['access_token']}"}
+    assert (await api.get("/v1/orders", keys=False, headers=bearer)).status == 200
+    clock.advance(100)
+    known = (await form(api, "/v1/oauth/introspect", access_token=made["access_token"])).json
+    assert known == {**made, "expires_in": 800, "active": True}
+    reply = await form(api, "/v1/oauth/token/revoke", access_token=made["access_token"])
+    assert (reply.status, reply.body) == (204, b"")
+    assert (await api.get("/v1/orders", keys=False, headers=bearer)).status == 401
+    known = (await form(api, "/v1/oauth/introspect", access_token=made["access_token"])).json
+    assert known == {"active": False}
+    reply = await form(api, "/v1/oauth/token/revoke", access_token=made["access_token"])
+    assert (reply.status, reply.body) == (404, b"")
+
+
+async def test_tokens_expire(api: Api, emulator: Emulator, clock: Clock) -> None:
+    emulator.oauth_expires_in = 10
+    bearer = {"Authorization": f"bearer {await token(api)}"}
+    clock.advance(9.9)
+    assert (await api.get("/v1/orders", keys=False, headers=bearer)).status == 200
+    clock.advance(0.1)
+    assert (await api.get("/v1/orders", keys=False, headers=bearer)).status == 401
+
+
+@pytest.mark.parametrize(
+    ("scope", "allowed"),
+    [
+        ("api", {"/v1/orders", "/v1/exports", "/v1/async-actions"}),
+        ("orders", {"/v1/orders"}),
+        ("exports async-actions", {"/v1/exports", "/v1/async-actions"}),
+        ("vouchers", set()),
+    ],
+)
+async def test_scopes(api: Api, scope: str, allowed: set[str]) -> None:
+    bearer = {"Authorization": f"Bearer {await token(api, scope)}"}
+    for path in ("/v1/orders", "/v1/exports", "/v1/async-actions"):
+        reply = await api.get(path, keys=False, headers=bearer)
+        assert reply.status == (200 if path in allowed else 403)
+        if reply.status == 403:
+            assert reply.json["key"] == "forbidden"
+    reply = await api("POST", "/v1/oauth/introspect", keys=False, headers=bearer, data={"access_token": "x"})
+    assert reply.status == 401, "tokens are made and read with keys only"
+
+
+@pytest.mark.parametrize(
+    ("path", "fields", "key", "message"),
+    [
+        ("token", {"scope": "api"}, "invalid_grant_type", "Invalid grant_type"),
+        ("token", {"grant_type": "password", "scope": "api"}, "invalid_grant_type", "Invalid grant_type"),
+        (
+            "token",
+            {"grant_type": "client_credentials", "scope": "vouchers,campaigns"},
+            "invalid_scope",
+            "Invalid scope: vouchers,campaigns",
+        ),
+        ("token", {"grant_type": "client_credentials"}, "invalid_scope", "Invalid scope: "),
+        ("introspect", {}, "missing_parameters", "Missing parameters"),
+        ("token/revoke", {"access_token": ""}, "missing_parameters", "Missing parameters"),
+    ],
+)
+async def test_oauth_errors(api: Api, path: str, fields: dict[str, str], key: str, message: str) -> None:
+    reply = await api("POST", f"/v1/oauth/{path}", data=fields, headers=FORM)
+    assert (reply.status, reply.json["key"], reply.json["message"]) == (400, key, message)
+
+
+async def test_at_most_a_thousand_tokens(api: Api, clock: Clock) -> None:
+    body = {"grant_type": "client_credentials", "scope": "api"}
+    for _ in range(1000):
+        assert (await form(api, "/v1/oauth/token", **body)).status == 200
+    reply = await form(api, "/v1/oauth/token", **body)
+    assert (reply.status, reply.json["key"]) == (400, "oauth_tokens_limit_exceeded")
+    clock.advance(901)
+    assert (await form(api, "/v1/oauth/token", **body)).status == 200
+
+
+async def test_the_rate_limit(api: Api, emulator: Emulator, clock: Clock) -> None:
+    emulator.rate_limit = "3/minute"
+    for left in ("2", "1", "0"):
+        reply = await api.get("/v1/orders")
+        assert reply.headers["X-Rate-Limit-Limit"] == "3"
+        assert reply.headers["X-Rate-Limit-Remaining"] == left
+        assert reply.headers["X-Rate-Limit-Retry"] == "1700000060"
+        assert "Retry-After" not in reply.headers
+    clock.advance(20.5)
+    reply = await api.post("/v1/orders", {"source_id": "a"})
+    assert (reply.status, reply.json["code"], reply.json["key"]) == (429, 429, "too_many_requests")
+    assert reply.headers["Retry-After"] == "40"
+    assert reply.headers["X-Rate-Limit-Type"] == "api_calls"
+    assert reply.headers["X-Rate-Limit-Remaining"] == "0"
+    assert emulator.effects.of("a").total == 0
+    clock.advance(39.5)
+    assert (await api.get("/v1/orders")).status == 200
+    clock.advance(-500)
+    assert (await api.get("/v1/orders")).headers["X-Rate-Limit-Remaining"] == "2"
+    emulator.rate_limit = "1/hour"
+    assert emulator.rate_limit == "1/hour"
+    assert (await api.get("/v1/orders")).status == 200
+    assert (await api.get("/v1/orders")).headers["Retry-After"] == "3600"
+    assert (await api.get("/v1/orders", keys=False)).headers["X-Rate-Limit-Limit"] == "1"
+
+
+async def test_without_a_limit_a_large_one_is_told(api: Api) -> None:
+    reply = await api.get("/v1/nothing")
+    assert reply.headers["X-Rate-Limit-Limit"] == "1000000"
+    assert reply.headers["X-Rate-Limit-Remaining"] == "1000000"
+
+
+@pytest.mark.parametrize("rule", ["", "10", "0/minute", "10/day", "-1/hour"])
+def test_rules_that_are_none(rule: str) -> None:
+    with pytest.raises(ValueError, match="such as 2000/minute"):
+        Emulator(rate_limit=rule)
+
+
+@pytest.mark.parametrize("path", ["/", "/v1", "/v1/customers", "/v1/orders/a/b", "/v2/orders", "/v1/orders/"])
+async def test_unknown_routes(api: Api, path: str) -> None:
+    reply = await api.get(path)
+    assert (reply.status, reply.json["key"]) == (404, "not_found")
+    assert api.emulator.effects.requests["GET", "unknown"] == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allow"),
+    [
+        ("DELETE", "/v1/orders", "GET, POST"),
+        ("PATCH", "/v1/orders/a", "GET, PUT"),
+        ("DELETE", "/v1/orders/import", "GET, POST, PUT"),
+        ("GET", "/v1/oauth/token", "POST"),
+        ("PUT", "/v1/exports/a", "DELETE, GET"),
+    ],
+)
+async def test_methods_that_are_not_allowed(api: Api, method: str, path: str, allow: str) -> None:
+    reply = await api(method, path)
+    assert (reply.status, reply.json["key"]) == (405, "method_not_allowed")
+    assert reply.headers["Allow"] == allow
+
+
+async def test_content_types(api: Api) -> None:
+    for content_type in ("text/plain", "application/x-www-form-urlencoded"):
+        reply = await api("POST", "/v1/orders", data=b"{}", headers={"Content-Type": content_type})
+        assert (reply.status, reply.json["key"]) == (415, "unsupported_media_type")
+    assert (
+        await api("POST", "/v1/orders", data=b"{}", headers={"Content-Type": "application/x+json"})
+    ).status == 200
+    assert (await api.post("/v1/oauth/token", {})).status == 415
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b'{"a":', b"\xff", b'"\\ud800"', b"[" * 100_000, b'{"amount":1e999}'])
+async def test_broken_json(api: Api, body: bytes) -> None:
+    reply = await api("POST", "/v1/orders", data=body, headers={"Content-Type": "application/json"})
+    assert (reply.status, reply.json["key"]) == (400, "invalid_payload")
+    assert reply.json["details"].startswith("The body is not JSON")
+
+
+async def test_large_bodies(api: Api) -> None:
+    fine = json.dumps([{"metadata": {"x": "y" * (32 * 1024 * 1024)}}]).encode()
+    headers = {"Content-Type": "application/json"}
+    assert (await api("POST", "/v1/orders/import", data=io.BytesIO(fine), headers=headers)).status == 200
+    too_much = gzip.compress(b" " * (65 * 1024 * 1024))
+    reply = await api(
+        "POST", "/v1/orders", data=io.BytesIO(too_much), headers={**headers, "Content-Encoding": "gzip"}
+    )
+    assert (reply.status, reply.json["key"]) == (413, "payload_too_large")

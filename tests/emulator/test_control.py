@@ -1,0 +1,223 @@
+"""The endpoints under /_emulator/, what they show, and starting and stopping."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.emulator.conftest import NOON, Api
+from voucherify_async.emulator import Clock, Emulator, OrderEffects
+
+
+async def test_the_index(api: Api) -> None:
+    shown = (await api.get("/_emulator", keys=False)).json
+    assert (shown["status"], shown["version"], shown["url"]) == ("ok", 1, api.emulator.url)
+    assert "POST /_emulator/reset" in shown["endpoints"]
+    assert (await api.get("/_emulator/", keys=False)).status == 200
+    assert (await api.get("/_emulator/nothing", keys=False)).status == 404
+    reply = await api.get("/_emulator/reset", keys=False)
+    assert (reply.status, reply.headers["Allow"]) == (405, "POST")
+
+
+async def test_effects(api: Api, emulator: Emulator, clock: Clock) -> None:
+    await api.create(source_id="a")
+    await api.put("/v1/orders/a", {"status": "PAID"})
+    await api.put("/v1/orders/nobody", {"status": "PAID"})
+    await api.post("/v1/orders/import", [{"source_id": "a"}, {"source_id": "b"}])
+    await api.get("/v1/customers")
+    clock.advance(5)
+    shown = (await api.get("/_emulator/effects")).json
+    assert shown["requests"] == {
+        "POST /v1/orders": 1,
+        "PUT /v1/orders/*": 2,
+        "POST /v1/orders/import": 1,
+        "GET unknown": 1,
+    }
+    assert shown["handled"] == {"POST /v1/orders": 1, "PUT /v1/orders/*": 1, "POST /v1/orders/import": 1}
+    assert shown["orders"] == {
+        "a": {"created": 1, "updated": 1, "imported": 1},
+        "b": {"created": 0, "updated": 0, "imported": 1},
+    }
+    assert emulator.effects.orders["a"] == OrderEffects(created=1, updated=1, imported=1)
+    assert emulator.effects.orders["a"].total == 3
+
+
+async def test_requests(api: Api, emulator: Emulator) -> None:
+    await api("POST", "/v1/orders?x=1&token=secret", data=b'{"a":1}', headers={"Content-Type": "application/json"})
+    (record,) = emulator.requests
+    assert (record.method, record.path, record.status) == ("POST", "/v1/orders", 200)
+    assert record.query == (("x", "1"), ("token", "***"))
+    assert record.body == b'{"a":1}'
+    assert record.headers["content-type"] == "application/json"
+    assert record.headers["x-app-token"] == record.headers["x-app-id"] == "***"
+    assert emulator.app_token not in repr(record)
+    shown = (await api.get("/_emulator/requests")).json["requests"]
+    assert base64.b64decode(shown[0]["body"]) == b'{"a":1}'
+    assert emulator.app_token not in str(shown)
+
+
+async def test_requests_are_bounded(api: Api, emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("voucherify_async.emulator.effects._KEPT_REQUESTS", 5)
+    monkeypatch.setattr("voucherify_async.emulator.effects._KEPT_BODY_BYTES", 100)
+    async with Emulator() as small:
+        on_small = Api(small, api.session)
+        for number in range(4):
+            await on_small.create(metadata={"x": str(number) * 40})
+        bodies = [record.body for record in small.requests]
+        assert bodies[:3] == [None, None, None]
+        assert bodies[3] is not None
+        for _ in range(7):
+            await on_small.create()
+        assert len(small.requests) == 5
+        assert [record.body for record in small.requests] == [b"{}"] * 5
+
+
+async def test_faults_over_http(api: Api) -> None:
+    added = await api.post("/_emulator/faults", {"kind": "status", "status": 503, "path": "/v1/*"}, keys=False)
+    assert (added.status, added.json["faults"][0]["status"]) == (200, 503)
+    added = await api.post("/_emulator/faults", [{"kind": "drop"}, {"kind": "status", "body": "<p>"}])
+    assert [fault["kind"] for fault in added.json["faults"]] == ["status", "drop", "status"]
+    assert (await api.get("/v1/orders")).status == 503
+    assert len((await api.get("/_emulator/faults")).json["faults"]) == 2
+    assert (await api("DELETE", "/_emulator/faults")).json["faults"] == []
+    assert (await api.get("/v1/orders")).status == 200
+    for wrong in ({"kind": "nothing"}, {"kind": "drop", "colour": 1}, {"kind": "drop", "rate": 7}, 5):
+        reply = await api.post("/_emulator/faults", wrong)
+        assert (reply.status, reply.json["key"]) == (400, "invalid_payload")
+
+
+async def test_the_clock(api: Api, clock: Clock) -> None:
+    shown = (await api.get("/_emulator/clock")).json
+    assert shown == {"now": NOON, "iso": "2023-11-14T22:13:20.000Z", "frozen": True}
+    assert (await api.post("/_emulator/clock", {"advance": 3600})).json["now"] == NOON + 3600
+    assert (await api.post("/_emulator/clock", {"set": "2030-01-01"})).json["iso"] == "2030-01-01T00:00:00.000Z"
+    assert (await api.post("/_emulator/clock", {"set": 5})).json["now"] == 5
+    running = (await api.post("/_emulator/clock", {"run": True})).json
+    assert running["frozen"] is False
+    assert 5 <= running["now"] < 60
+    assert (await api.post("/_emulator/clock", {"advance": 1000})).json["now"] > 1000
+    clock.run()
+    assert clock.now() > 1000
+    assert (await api.post("/_emulator/clock", {"set": "never"})).status == 400
+
+
+async def test_a_clock_of_ones_own(api: Api) -> None:
+    class Fixed:
+        def now(self) -> float:
+            return 77.0
+
+    async with Emulator(clock=Fixed()) as emulator:
+        on_fixed = Api(emulator, api.session)
+        assert (await on_fixed.get("/_emulator/clock")).json == {
+            "now": 77.0,
+            "iso": "1970-01-01T00:01:17.000Z",
+            "frozen": None,
+        }
+        assert (await on_fixed.post("/_emulator/clock", {"advance": 1})).status == 400
+        assert (await on_fixed.create())["created_at"] == "1970-01-01T00:01:17.000Z"
+        emulator.reset()
+
+
+async def test_jobs_over_http(api: Api, clock: Clock) -> None:
+    assert (await api.get("/_emulator/jobs")).json == {
+        "import_seconds": None,
+        "export_seconds": None,
+        "paused": False,
+    }
+    reply = await api.post("/_emulator/jobs", {"import_seconds": 5, "export_seconds": 6, "paused": True})
+    assert reply.json == {"import_seconds": 5, "export_seconds": 6, "paused": True}
+    assert (await api.post("/_emulator/jobs", {"import_seconds": None, "paused": False})).json == {
+        "import_seconds": None,
+        "export_seconds": 6,
+        "paused": False,
+    }
+    assert (await api.post("/_emulator/jobs", {"import_seconds": -1})).status == 400
+    await api.post("/_emulator/jobs", {"fail_next_import": "No", "fail_next_export": True})
+    await api.post("/_emulator/jobs", {"fail_next_import": {"message": "Not either", "status": "DONE"}})
+    first, second = [(await api.post("/v1/orders/import", [{}])).json["async_action_id"] for _ in range(2)]
+    export_id = (await api.post("/v1/orders/export", {})).json["id"]
+    clock.advance(60)
+    actions: list[Any] = [(await api.get(f"/v1/async-actions/{one}")).json for one in (first, second)]
+    assert [(one["status"], one["result"]["message"]) for one in actions] == [
+        ("FAILED", "No"),
+        ("DONE", "Not either"),
+    ]
+    assert (await api.get(f"/v1/exports/{export_id}")).json["status"] == "ERROR"
+
+
+async def test_settings_over_http(api: Api, emulator: Emulator) -> None:
+    settings = {
+        "rate_limit": "5/minute",
+        "oauth_expires_in": 10,
+        "download_seconds": 20,
+        "download_url": "http://localhost:1",
+    }
+    assert (await api.post("/_emulator/settings", settings)).json == settings
+    assert emulator.rate_limit == "5/minute"
+    assert (await api.post("/_emulator/settings", {"rate_limit": None})).json["rate_limit"] is None
+    assert (await api.get("/_emulator/settings")).json["download_seconds"] == 20
+    assert (await api.post("/_emulator/settings", {"rate_limit": "much"})).status == 400
+
+
+async def test_reset(api: Api, emulator: Emulator, clock: Clock) -> None:
+    emulator.import_seconds = 3
+    first = await api.create(source_id="a")
+    clock.advance(5)
+    await api.post("/_emulator/faults", {"kind": "drop", "path": "/x"})
+    assert (await api("POST", "/_emulator/reset", keys=False)).json == {"status": "ok"}
+    assert (len(emulator.faults), emulator.requests, emulator.effects.orders) == (0, [], {})
+    assert not emulator.effects.requests
+    assert not clock.frozen
+    assert emulator.import_seconds == 3
+    assert (await api.create(source_id="a"))["id"] == first["id"]
+    await api.post("/_emulator/reset", {"seed": "other"})
+    assert (await api.create(source_id="a"))["id"] != first["id"]
+
+
+async def test_start_and_stop(clock: Clock) -> None:
+    emulator = Emulator(clock=clock)
+    assert "stopped" in repr(emulator)
+    await emulator.aclose()
+    await emulator.start()
+    await emulator.start()
+    url = emulator.url
+    assert emulator.running
+    assert "running" in repr(emulator)
+    assert emulator.app_token not in repr(emulator)
+    async with aiohttp.ClientSession() as session:
+        api = Api(emulator, session)
+        await api.create(source_id="a")
+        await emulator.aclose()
+        with pytest.raises(aiohttp.ClientConnectorError):
+            await api.get("/v1/orders")
+        await emulator.start()
+        assert emulator.url == url
+        assert (await api.get("/v1/orders/a")).status == 200
+        before = asyncio.get_running_loop().time()
+        await emulator.aclose()
+        await emulator.aclose()
+        assert asyncio.get_running_loop().time() - before < 1, "a kept connection is not waited for"
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_a_taken_port(emulator: Emulator) -> None:
+    other = Emulator(port=emulator.port)
+    with pytest.raises(OSError, match="address already in use"):
+        await other.start()
+    assert not other.running
+    await other.aclose()
+
+
+async def test_ipv6() -> None:
+    assert Emulator(host="::1", port=5).url == "http://[::1]:5"
+
+
+async def test_the_client_of_an_emulator(emulator: Emulator) -> None:
+    async with emulator.client() as client, emulator.client(app_token="wrong") as stranger:
+        assert (await client.orders.list()).total == 0
+        with pytest.raises(Exception, match="nauthorized"):
+            await stranger.orders.list()

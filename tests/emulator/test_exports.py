@@ -1,0 +1,249 @@
+"""Exports: their way, their file, their list."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.emulator.conftest import Api
+from voucherify_async.emulator import Clock, Emulator
+
+
+def rows(text: str) -> list[list[str]]:
+    return list(csv.reader(io.StringIO(text, newline="")))
+
+
+async def test_an_export_goes_its_way(api: Api, emulator: Emulator, clock: Clock) -> None:
+    emulator.export_seconds = 10
+    order = await api.create(source_id="a", status="PAID")
+    made = (await api.post("/v1/orders/export", {})).json
+    assert made["id"].startswith("exp_")
+    assert {**made, "id": ""} == {
+        "id": "",
+        "object": "export",
+        "created_at": "2023-11-14T22:13:20.000Z",
+        "status": "SCHEDULED",
+        "channel": "API",
+        "exported_object": "order",
+        "parameters": {"fields": ["id", "source_id", "status"]},
+        "result": None,
+        "user_id": None,
+    }
+    path = f"/v1/exports/{made['id']}"
+    assert (await api.get(path)).json["status"] == "SCHEDULED"
+    clock.advance(2)
+    assert (await api.get(path)).json["status"] == "IN_PROGRESS"
+    assert (await api.get(path)).json["result"] is None
+    await api.create(source_id="b")
+    clock.advance(8)
+    await api.create(source_id="too late")
+    await api.put("/v1/orders/a", {"status": "CANCELED"})
+    done = (await api.get(path)).json
+    assert done["status"] == "DONE"
+    assert done["result"]["url"].startswith(f"{emulator.url}{path}?token=")
+    answer = await api.get(done["result"]["url"], keys=False)
+    assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
+    assert rows(answer.text)[:2] == [["id", "source_id", "status"], [order["id"], "a", "PAID"]]
+    assert [row[1] for row in rows(answer.text)] == ["source_id", "a", "b"]
+
+
+async def test_an_export_sees_what_imports_had_done_by_then(api: Api, emulator: Emulator, clock: Clock) -> None:
+    emulator.import_seconds, emulator.export_seconds = 10, 5
+    await api.post("/v1/orders/import", [{"source_id": f"o{number}"} for number in range(10)])
+    text = await api.export(clock, fields=["source_id"])
+    assert rows(text)[1:] == [[f"o{number}"] for number in range(5)]
+
+
+async def test_all_fields(api: Api, clock: Clock) -> None:
+    order = await api.create(
+        source_id='a "quoted", line\nbreak é',
+        customer={"source_id": "c"},
+        discount_amount=5,
+        amount=20,
+        metadata={"text": "x,y", "list": ["a", 1], "flag": True, "number": 1.5, "null": None},
+    )
+    fields = [
+        *("id", "source_id", "created_at", "updated_at", "status", "amount", "discount_amount"),
+        *("items_discount_amount", "total_discount_amount", "total_amount", "customer_id", "referrer_id"),
+        *("metadata", "metadata.text", "metadata.list", "metadata.flag", "metadata.number", "metadata.none"),
+    ]
+    header, row = rows(await api.export(clock, fields=fields))
+    assert header == fields
+    shown = dict(zip(header, row, strict=True))
+    assert shown["metadata"] == '{"text":"x,y","list":["a",1],"flag":true,"number":1.5,"null":null}'
+    del shown["metadata"]
+    assert shown == {
+        "id": order["id"],
+        "source_id": 'a "quoted", line\nbreak é',
+        "created_at": order["created_at"],
+        "updated_at": order["updated_at"],
+        "status": "CREATED",
+        "amount": "20",
+        "discount_amount": "5",
+        "items_discount_amount": "",
+        "total_discount_amount": "5",
+        "total_amount": "15",
+        "customer_id": order["customer_id"],
+        "referrer_id": "",
+        "metadata.text": "x,y",
+        "metadata.list": '["a",1]',
+        "metadata.flag": "true",
+        "metadata.number": "1.5",
+        "metadata.none": "",
+    }
+
+
+async def test_order_and_filters(api: Api, clock: Clock) -> None:
+    for number, status in enumerate(("PAID", "CREATED", "FULFILLED", "CANCELED")):
+        await api.create(source_id=f"o{number}", status=status, amount=number * 100, metadata={"n": number})
+        clock.advance(1)
+
+    async def names(**parameters: Any) -> list[str]:
+        return [row[0] for row in rows(await api.export(clock, fields=["source_id"], **parameters))[1:]]
+
+    assert await names(order="-created_at") == ["o3", "o2", "o1", "o0"]
+    assert await names(order="status") == ["o3", "o1", "o2", "o0"]
+    assert await names(filters={"amount": {"conditions": {"$more_than": 100}}}) == ["o2", "o3"]
+    either = {
+        "junction": "or",
+        "metadata.n": {"conditions": {"$is": [0]}},
+        "status": {"conditions": {"$in": ["CANCELED"]}},
+    }
+    assert await names(filters=either, order="-updated_at") == ["o3", "o0"]
+    assert await names(filters={**either, "junction": "and"}) == []
+
+
+@pytest.mark.parametrize("path", ["/v1/orders/export", "/v1/exports"])
+@pytest.mark.parametrize(
+    ("parameters", "key", "details"),
+    [
+        ([], "invalid_payload", "Property .parameters should be object"),
+        ({"fields": "id"}, "invalid_payload", "Property .parameters.fields should be array"),
+        ({"fields": ["code"]}, "invalid_export_fields", "Unsupported field used. Allowed fields: id, source_id, "),
+        ({"fields": ["metadata."]}, "invalid_export_fields", "Unsupported field used."),
+        ({"fields": [5]}, "invalid_export_fields", "Unsupported field used."),
+        ({"order": "amount"}, "invalid_payload", "Property .parameters.order should be equal to one of"),
+        ({"filters": []}, "invalid_payload", "Property .parameters.filters should be object"),
+        ({"filters": {"junction": "xor"}}, "invalid_payload", "Property .parameters.filters.junction should be"),
+        ({"filters": {"x": {"conditions": {}}}}, "invalid_payload", "Property .parameters.filters.x is not"),
+        ({"filters": {"amount": 5}}, "invalid_payload", "Property .parameters.filters should match either"),
+        ({"filters": {"amount": {}}}, "invalid_payload", "Property .parameters.filters should match either"),
+        (
+            {"filters": {"amount": {"conditions": {"$like": 1}}}},
+            "invalid_payload",
+            "Property .parameters.filters should match either "
+            "`filters[${field}][conditions][${condition}][${index}]` "
+            "or `filters[${field}][conditions][${condition}]` format and condition must be one of: $in, $not_in, ",
+        ),
+        (
+            {"filters": {"created_at": {"conditions": {"$today": []}}}},
+            "invalid_payload",
+            "Property .parameters.filters.created_at: $today is not supported by the emulator",
+        ),
+    ],
+)
+async def test_wrong_parameters(api: Api, path: str, parameters: Any, key: str, details: str) -> None:
+    reply = await api.post(path, {"exported_object": "order", "parameters": parameters})
+    assert (reply.status, reply.json["key"]) == (400, key)
+    assert reply.json["details"].startswith(details)
+
+
+async def test_the_generic_create(api: Api) -> None:
+    made = await api.post("/v1/exports", {"exported_object": "order", "parameters": None})
+    assert made.json["status"] == "SCHEDULED"
+    reply = await api.post("/v1/exports", {"exported_object": "unicorn"})
+    assert reply.json["details"] == (
+        "Property .exported_object should be equal to one of the allowed values "
+        "[ voucher, redemption, customer, publication, order, points_expiration ]"
+    )
+    assert (await api.post("/v1/exports", {"exported_object": "voucher"})).status == 400
+    assert (await api.post("/v1/exports", [])).status == 400
+    assert (await api.post("/v1/orders/export", [])).status == 400
+
+
+async def test_an_export_that_fails(api: Api, emulator: Emulator, clock: Clock) -> None:
+    emulator.fail_next_export()
+    bad = (await api.post("/v1/orders/export", {})).json["id"]
+    good = (await api.post("/v1/orders/export", {})).json["id"]
+    clock.advance(5)
+    shown = (await api.get(f"/v1/exports/{bad}")).json
+    assert (shown["status"], shown["result"]) == ("ERROR", None)
+    assert (await api.get(f"/v1/exports/{good}")).json["status"] == "DONE"
+
+
+async def test_tokens_of_downloads(api: Api, emulator: Emulator, clock: Clock) -> None:
+    emulator.download_seconds = 100
+    first, second = [(await api.post("/v1/orders/export", {})).json["id"] for _ in range(2)]
+    clock.advance(5)
+
+    async def url(export_id: str) -> str:
+        return str((await api.get(f"/v1/exports/{export_id}")).json["result"]["url"])
+
+    old = await url(first)
+    assert (await api.get(old, keys=False)).status == 200
+    assert await url(first) != old
+    for wrong in (
+        old + "x",
+        old.replace(first, second),
+        old.partition("token=")[0] + "token=",
+        old.partition("token=")[0] + "token=x-y-z",
+    ):
+        reply = await api.get(wrong, keys=False)
+        assert reply.status == 401
+        assert reply.json.items() >= {"code": 401, "message": "Unauthorized", "key": "unauthorized"}.items()
+    clock.advance(100)
+    assert (await api.get(old)).status == 401
+    fresh = await url(first)
+    assert (await api.get(fresh, keys=False)).status == 200
+    assert (await api("DELETE", f"/v1/exports/{first}")).status == 204
+    assert (await api.get(fresh, keys=False)).status == 404
+
+
+async def test_another_download_host(api: Api, emulator: Emulator, clock: Clock) -> None:
+    port = urlsplit(emulator.url).port
+    emulator.download_url = f"http://localhost:{port}"
+    export_id = (await api.post("/v1/orders/export", {})).json["id"]
+    clock.advance(5)
+    shown = (await api.get(f"/v1/exports/{export_id}")).json
+    assert shown["result"]["url"].startswith(f"http://localhost:{port}/v1/exports/{export_id}?token=")
+    assert (await api.get(shown["result"]["url"], keys=False)).status == 200
+
+
+async def test_listing_and_deleting(api: Api, emulator: Emulator, clock: Clock) -> None:
+    emulator.fail_next_export()
+    made = []
+    for _ in range(12):
+        made.append((await api.post("/v1/orders/export", {})).json["id"])
+        clock.advance(1)
+    running = (await api.post("/v1/orders/export", {})).json["id"]
+
+    async def ids(query: str) -> list[str]:
+        shown = (await api.get(f"/v1/exports{query}")).json
+        assert (shown["object"], shown["data_ref"], shown["total"]) == ("list", "exports", 13)
+        return [one["id"] for one in shown["exports"]]
+
+    assert await ids("") == [running, *made[:2:-1]]
+    assert await ids("?limit=3&order=created_at") == made[:3]
+    assert await ids("?limit=3&page=5&order=created_at") == [running]
+    assert (await ids("?limit=100&order=status"))[-2:] == [made[0], running]
+    assert (await ids("?limit=100&order=-status"))[:2] == [running, made[0]]
+    assert (await api.get("/v1/exports?order=amount")).status == 400
+    assert (await api("DELETE", f"/v1/exports/{running}")).status == 204
+    for method in ("GET", "DELETE"):
+        reply = await api(method, f"/v1/exports/{running}")
+        assert reply.status == 404
+        assert reply.json["details"] == f"Cannot find export with id {running}"
+        assert reply.json["resource_type"] == "export"
+
+
+async def test_a_large_file_comes_in_pieces(api: Api, clock: Clock) -> None:
+    for start in (0, 2000):
+        await api.post("/v1/orders/import", [{"source_id": f"o{start + number}"} for number in range(2000)])
+    clock.advance(5)
+    text = await api.export(clock, fields=["source_id", "amount"])
+    assert len(rows(text)) == 4001
+    assert text.endswith("o3999,0\r\n")

@@ -1,0 +1,184 @@
+"""Each fault as a client meets it, before and after the effect."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import zlib
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+import msgspec
+import pytest
+
+from tests.emulator.conftest import Api
+from voucherify_async.emulator import Clock, Emulator, Fault
+
+
+async def raw(emulator: Emulator, api: Api, source_id: str = "a") -> bytes:
+    """All bytes of the answer to one create, by a connection that repeats nothing by itself."""
+    body = b'{"source_id":"%s"}' % source_id.encode()
+    keys = "".join(f"{name}: {value}\r\n" for name, value in api.keys.items())
+    head = f"POST /v1/orders HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{keys}Content-Type: application/json\r\n"
+    reader, writer = await asyncio.open_connection(emulator.host, urlsplit(emulator.url).port)
+    writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+    try:
+        return await reader.read()
+    finally:
+        writer.close()
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_a_status(api: Api, emulator: Emulator, when: Any) -> None:
+    emulator.faults.add(Fault("status", status=503, when=when, headers={"Retry-After": "7"}))
+    reply = await api.post("/v1/orders", {"source_id": "a"})
+    assert (reply.status, reply.json["code"], reply.headers["Retry-After"]) == (503, 503, "7")
+    assert reply.json["request_id"] == reply.headers["X-Request-Id"]
+    assert emulator.effects.of("a").created == (when == "after")
+    assert emulator.effects.requests["POST", "/v1/orders"] == 1
+    assert emulator.effects.handled["POST", "/v1/orders"] == (when == "after")
+    assert (await api.get("/v1/orders")).status == 200
+    assert len(emulator.faults) == 0
+
+
+async def test_a_body_of_ones_own(api: Api, emulator: Emulator) -> None:
+    emulator.faults.add(
+        Fault("status", status=502, headers={"Content-Type": "text/html"}, body="<h1>Bad Gateway</h1>"),
+        Fault("status", status=200, body=b"\xff"),
+    )
+    reply = await api.get("/v1/orders")
+    assert (reply.status, reply.headers["Content-Type"], reply.body) == (502, "text/html", b"<h1>Bad Gateway</h1>")
+    assert (await api.get("/v1/orders")).body == b"\xff"
+
+
+@pytest.mark.parametrize("kind", ["drop", "reset"])
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_a_lost_connection(api: Api, emulator: Emulator, kind: Any, when: Any) -> None:
+    emulator.faults.add(Fault(kind, when=when))
+    if kind == "drop":
+        assert await raw(emulator, api) == b""
+    else:
+        with pytest.raises(ConnectionResetError):
+            await raw(emulator, api)
+    assert emulator.effects.of("a").created == (when == "after")
+    assert emulator.requests[-1].status is None
+    assert emulator.requests[-1].body == b'{"source_id":"a"}'
+
+
+async def test_partial_headers(api: Api, emulator: Emulator) -> None:
+    emulator.faults.add(Fault("partial_headers"))
+    answer = await raw(emulator, api)
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert b"\r\n\r\n" not in answer
+    assert emulator.effects.of("a").created == 1
+
+
+async def test_a_truncated_body(api: Api, emulator: Emulator) -> None:
+    emulator.faults.add(Fault("truncated"))
+    head, _, body = (await raw(emulator, api)).partition(b"\r\n\r\n")
+    length = next(line for line in head.split(b"\r\n") if line.startswith(b"Content-Length"))
+    assert int(length.split(b": ")[1]) // 2 == len(body)
+    assert body.startswith(b'{"id":"ord_')
+    assert emulator.effects.of("a").created == 1
+    emulator.faults.add(Fault("truncated", when="before"))
+    assert (await raw(emulator, api, "b")).startswith(b"HTTP/1.1 502")
+    assert emulator.effects.of("b").total == 0
+    emulator.faults.add(Fault("truncated"))
+    with pytest.raises(aiohttp.ClientPayloadError):
+        await api.get("/v1/orders")
+
+
+async def test_broken_contents(api: Api, emulator: Emulator) -> None:
+    emulator.faults.add(Fault("broken_json"), Fault("truncated_gzip"))
+    reply = await api.get("/v1/orders")
+    assert reply.status == 200
+    with pytest.raises(ValueError, match=r"Unterminated|Expecting"):
+        _ = reply.json
+    answer = await raw(emulator, api)
+    assert b"Content-Encoding: gzip" in answer
+    packed = answer.partition(b"\r\n\r\n")[2]
+    with pytest.raises(EOFError):
+        gzip.decompress(packed)
+    assert zlib.decompressobj(31).decompress(packed).startswith(b'{"id":')
+
+
+async def test_a_redirect(api: Api, emulator: Emulator) -> None:
+    emulator.faults.add(
+        Fault("redirect"), Fault("redirect", status=307, headers={"Location": "https://elsewhere.example/"})
+    )
+    reply = await api.post("/v1/orders", {"source_id": "a"})
+    assert (reply.status, reply.headers["Location"]) == (302, emulator.url + "/")
+    reply = await api.post("/v1/orders", {"source_id": "a"})
+    assert (reply.status, reply.headers["Location"]) == (307, "https://elsewhere.example/")
+    assert emulator.effects.of("a").total == 0
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_a_delay(api: Api, emulator: Emulator, when: Any) -> None:
+    emulator.faults.add(Fault("delay", delay=30, when=when))
+    with pytest.raises(TimeoutError):
+        await api.post("/v1/orders", {"source_id": "a"}, timeout=aiohttp.ClientTimeout(total=0.05))
+    assert emulator.effects.of("a").created == (when == "after")
+    emulator.faults.add(Fault("delay", delay=0.001, when=when))
+    assert (await api.post("/v1/orders", {"source_id": "a"})).status == 200
+
+
+async def test_a_drip(api: Api, emulator: Emulator) -> None:
+    emulator.faults.add(Fault("drip", delay=0.01))
+    assert (await api.post("/v1/orders", {"source_id": "a"})).json["source_id"] == "a"
+
+
+async def test_faults_of_a_download(api: Api, emulator: Emulator, clock: Clock) -> None:
+    await api.create(source_id="a")
+    export_id = (await api.post("/v1/orders/export", {})).json["id"]
+    clock.advance(5)
+    url = (await api.get(f"/v1/exports/{export_id}")).json["result"]["url"]
+    emulator.faults.add(Fault("truncated", path="/v1/exports/*"))
+    with pytest.raises(aiohttp.ClientPayloadError):
+        await api.get(url)
+    assert (await api.get(url)).status == 200
+
+
+async def test_which_requests_are_hit(api: Api, emulator: Emulator) -> None:
+    emulator.faults.add(
+        Fault("status", status=500, method="post", path="/v1/orders", times=2, skip=1),
+        Fault("status", status=418, path="/v1/orders/*", times=None),
+    )
+    statuses = [(await api.post("/v1/orders", {})).status for _ in range(4)]
+    assert statuses == [200, 500, 500, 200]
+    assert (await api.get("/v1/orders")).status == 200
+    assert [(await api.get("/v1/orders/a%2Fb")).status for _ in range(3)] == [418, 418, 418]
+    assert [(fault.status, fault.times) for fault in emulator.faults.pending] == [(418, None)]
+    emulator.faults.clear()
+    assert (await api.get("/v1/orders/a")).status == 404
+
+
+async def test_a_rate(api: Api, emulator: Emulator) -> None:
+    emulator.faults.add(Fault("status", rate=0.5, times=None))
+    first = [(await api.get("/v1/orders")).status for _ in range(40)]
+    assert 5 < first.count(500) < 35
+    emulator.reset()
+    emulator.faults.add(Fault("status", rate=0.5, times=None))
+    assert [(await api.get("/v1/orders")).status for _ in range(40)] == first, "the seed decides"
+
+
+@pytest.mark.parametrize("wrong", [{"kind": "x"}, {"when": "now"}, {"rate": 2.0}, {"body": 5}])
+def test_faults_that_are_none(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="A fault"):
+        Fault(**{"kind": "drop", **wrong})
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert({"kind": "drop", **wrong}, Fault)
+
+
+async def test_a_closing_server_does_not_wait_for_delays(clock: Clock) -> None:
+    async with aiohttp.ClientSession() as session:
+        async with Emulator(clock=clock) as emulator:
+            emulator.faults.add(Fault("delay", delay=60))
+            request = asyncio.create_task(Api(emulator, session).get("/v1/orders"))
+            while not emulator.requests:  # noqa: ASYNC110 - there is no event for "has arrived"
+                await asyncio.sleep(0)
+            before = asyncio.get_running_loop().time()
+        assert asyncio.get_running_loop().time() - before < 2
+        with pytest.raises(aiohttp.ClientError):
+            await request
