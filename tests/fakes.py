@@ -96,7 +96,7 @@ async def raw_server(*answers: bytes | None) -> AsyncIterator[RawServer]:
             tasks.discard(task)
 
     listener = await asyncio.start_server(connected, "127.0.0.1", 0)
-    server.url = "http://127.0.0.1:{}".format(listener.sockets[0].getsockname()[1])
+    server.url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
     try:
         yield server
     finally:

@@ -146,8 +146,8 @@ async def test_a_failed_renewal_is_told_to_all_who_wait_and_tried_again_later(
 ) -> None:
     emulator.faults.add(Fault(kind="status", status=500, path="/v1/oauth/token", times=None))
     async with oauth(emulator, clock) as client:
-        client = client.with_options(retry=RetryPolicy(max_attempts=1))
-        answers = await asyncio.gather(*(client.orders.list() for _ in range(10)), return_exceptions=True)
+        once = client.with_options(retry=RetryPolicy(max_attempts=1))
+        answers = await asyncio.gather(*(once.orders.list() for _ in range(10)), return_exceptions=True)
         assert {type(answer) for answer in answers} == {ServerError}
         emulator.faults.clear()
         await client.orders.list()

@@ -2,6 +2,7 @@
 
 import datetime
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -219,12 +220,12 @@ async def test_a_bad_id_is_refused_before_sending(
     ],
 )
 async def test_bad_paging_is_refused_before_sending(
-    emulator: Emulator, client: VoucherifyClient, arguments: dict[str, object]
+    emulator: Emulator, client: VoucherifyClient, arguments: dict[str, Any]
 ) -> None:
     (name,) = arguments
     for method in (client.orders.list, client.exports.list):
         with pytest.raises(ConfigurationError) as caught:
-            await method(**arguments)  # type: ignore[operator]
+            await method(**arguments)
         assert caught.value.argument == name
     assert emulator.requests == []
 

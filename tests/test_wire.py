@@ -228,10 +228,9 @@ def test_a_misfit_names_its_place() -> None:
     class Thing(msgspec.Struct):
         amount: int
 
-    try:
+    with pytest.raises(msgspec.ValidationError) as caught:
         msgspec.json.decode(b'[{"amount":"x"}]', type=list[Thing])
-    except msgspec.ValidationError as error:
-        misfit = decode_error(CALL, error, 200, {"X-Request-Id": "v-1"}, b"body", attempts=3)
+    misfit = decode_error(CALL, caught.value, 200, {"X-Request-Id": "v-1"}, b"body", attempts=3)
     assert misfit.json_path == "$[0].amount"
     assert (misfit.body, misfit.status, misfit.request_id, misfit.attempts) == (b"body", 200, "v-1", 3)
     assert "Expected `int`" in str(misfit)

@@ -152,7 +152,7 @@ class VoucherifyClient:
             ConfigurationError: a variable is missing or does not fit.
         """
         given = dict(overrides)
-        variables = {}
+        variables: dict[str, str] = {}
         if given.get("auth") is None:
             variables |= {"app_id": "VOUCHERIFY_APP_ID", "app_token": "VOUCHERIFY_APP_TOKEN"}
         # A place that is given by hand puts the one of the environment aside, whichever way each is named.

@@ -6,6 +6,7 @@ without regard to case, blanks and underscores.
 
 import codecs
 import csv
+import io
 from collections.abc import Iterator
 from typing import Any
 
@@ -73,7 +74,8 @@ class CsvRows:
             position = quote + 1
 
     def _rows(self, text: str) -> Iterator[OrderRow]:
-        for cells in csv.reader(text.splitlines(keepends=True), strict=True):
+        # Lines end at "\n" alone: other line breaks of Unicode may stand in a cell without quotes.
+        for cells in csv.reader(io.StringIO(text, newline="\n"), strict=True):
             if not cells:
                 continue  # an empty line
             if self._columns is None:

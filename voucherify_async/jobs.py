@@ -24,7 +24,7 @@ from voucherify_async.session import CallOptions, Download, SessionManager
 if TYPE_CHECKING:
     from voucherify_async.exportfile import ExportRows
 
-S = TypeVar("S", AsyncAction, Export)
+S = TypeVar("S", bound=AsyncAction | Export)
 R = TypeVar("R")
 
 DEFAULT_WAIT_SECONDS: Final = 3600.0

@@ -23,7 +23,7 @@ from voucherify_async.resources.exports import Exports
 from voucherify_async.session import SessionManager
 from voucherify_async.wire import asked_wait
 
-S = TypeVar("S", AsyncAction, Export)
+S = TypeVar("S", bound=AsyncAction | Export)
 
 FIRST_INTERVAL: Final = 0.5
 LONGEST_INTERVAL: Final = 10.0

@@ -11,16 +11,14 @@ from collections.abc import AsyncIterator
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-import pytest
-
 if TYPE_CHECKING:
     from voucherify_async.client import VoucherifyClient
     from voucherify_async.emulator import Emulator
 
-if find_spec("pytest_asyncio") is not None:
+if TYPE_CHECKING or find_spec("pytest_asyncio") is not None:
     from pytest_asyncio import fixture
 else:  # anyio's plugin takes plain fixtures
-    from pytest import fixture
+    from pytest import fixture  # noqa: PT013
 
 __all__ = ["voucherify_client", "voucherify_emulator"]
 

@@ -41,7 +41,7 @@ def endpoint(
         call = describe(resource, *args, **kwargs)
         return (await resource._session.send(call, resource._options)).data
 
-    return _shown_as_returning(method, "{}", describe)
+    return _show_result(method, describe)
 
 
 def with_http_info(
@@ -56,16 +56,16 @@ def with_http_info(
         call = describe(resource, *args, **kwargs)
         return await resource._session.send(call, resource._options)
 
-    return _shown_as_returning(twin, "ApiResponse[{}]", describe)
+    return _show_result(twin, describe, within=ApiResponse)
 
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def _shown_as_returning(method: F, template: str, describe: Callable[..., Call[Any]]) -> F:
+def _show_result(method: F, describe: Callable[..., Call[Any]], within: Any = None) -> F:
     """Let `help()` and `inspect.signature` show what awaiting the method gives, instead of the `Call`."""
     signature = inspect.signature(describe)
     (result,) = signature.return_annotation.__args__
-    shown = result if template == "{}" else ApiResponse[result]
-    method.__signature__ = signature.replace(return_annotation=shown)  # type: ignore[attr-defined]
+    shown = signature.replace(return_annotation=result if within is None else within[result])
+    method.__signature__ = shown  # type: ignore[attr-defined]
     return method
