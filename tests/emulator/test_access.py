@@ -235,3 +235,8 @@ async def test_large_bodies(api: Api) -> None:
         "POST", "/v1/orders", data=io.BytesIO(too_much), headers={**headers, "Content-Encoding": "gzip"}
     )
     assert (reply.status, reply.json["key"]) == (413, "payload_too_large")
+
+
+async def test_a_client_that_waits_for_leave_to_send(api: Api) -> None:
+    reply = await api("POST", "/v1/orders", json={"source_id": "a"}, expect100=True)
+    assert reply.status == 200

@@ -155,6 +155,7 @@ async def test_settings_over_http(api: Api, emulator: Emulator) -> None:
         "oauth_expires_in": 10,
         "download_seconds": 20,
         "download_url": "http://localhost:1",
+        "download_ranges": True,
     }
     assert (await api.post("/_emulator/settings", settings)).json == settings
     assert emulator.rate_limit == "5/minute"

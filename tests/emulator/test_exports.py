@@ -247,3 +247,26 @@ async def test_a_large_file_comes_in_pieces(api: Api, clock: Clock) -> None:
     text = await api.export(clock, fields=["source_id", "amount"])
     assert len(rows(text)) == 4001
     assert text.endswith("o3999,0\r\n")
+
+
+async def test_ranges_when_they_are_switched_on(api: Api, emulator: Emulator, clock: Clock) -> None:
+    await api.create(source_id="a")
+    export_id = (await api.post("/v1/orders/export", {})).json["id"]
+    clock.advance(5)
+    url = (await api.get(f"/v1/exports/{export_id}")).json["result"]["url"]
+    whole = await api.get(url, headers={"Range": "bytes=5-"})
+    assert (whole.status, "Accept-Ranges" in whole.headers) == (200, False)
+    emulator.download_ranges = True
+    for asked, expected in (
+        ("bytes=5-", whole.body[5:]),
+        ("bytes=0-3", whole.body[:4]),
+        ("bytes=2-9999", whole.body[2:]),
+    ):
+        part = await api.get(url, headers={"Range": asked})
+        assert (part.status, part.body) == (206, expected)
+        assert part.headers["Content-Range"].endswith(f"/{len(whole.body)}")
+    for asked in ("lines=1-2", "bytes=-5"):
+        assert (await api.get(url, headers={"Range": asked})).body == whole.body
+    assert (await api.get(url)).body == whole.body
+    beyond = await api.get(url, headers={"Range": f"bytes={len(whole.body)}-"})
+    assert (beyond.status, beyond.headers["Content-Range"]) == (416, f"bytes */{len(whole.body)}")

@@ -176,7 +176,7 @@ async def test_a_closing_server_does_not_wait_for_delays(clock: Clock) -> None:
         async with Emulator(clock=clock) as emulator:
             emulator.faults.add(Fault("delay", delay=60))
             request = asyncio.create_task(Api(emulator, session).get("/v1/orders"))
-            while not emulator.requests:  # noqa: ASYNC110 - there is no event for "has arrived"
+            while not emulator.requests:
                 await asyncio.sleep(0)
             before = asyncio.get_running_loop().time()
         assert asyncio.get_running_loop().time() - before < 2

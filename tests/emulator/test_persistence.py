@@ -149,7 +149,7 @@ async def test_everything_answered_survives_a_kill(tmp_path: Path, on: Callable[
                 answered.append(made["id"])
 
         tasks = [asyncio.create_task(create(start)) for start in range(8)]
-        while len(answered) < 200:  # noqa: ASYNC110 - the kill is to come while requests are under way
+        while len(answered) < 200:
             await asyncio.sleep(0)
         assert await served.end(signal.SIGKILL) == -signal.SIGKILL
         await asyncio.gather(*tasks, return_exceptions=True)

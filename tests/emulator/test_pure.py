@@ -278,7 +278,7 @@ def test_no_value_breaks_a_filter(operator: str, value: Any, wanted: Any) -> Non
 
 def test_a_page_of_many_orders_costs_little() -> None:
     """100,000 orders: a create and a page after it, each time, without sorting all of them again."""
-    import time  # noqa: PLC0415 - only this test looks at the real time
+    import time
 
     orders = Emulator()._project.orders
     for number in range(100_000):

@@ -23,6 +23,7 @@ from voucherify_async.emulator.faults import Fault, Faults
 from voucherify_async.emulator.problems import ServiceError, forbidden, unauthorized
 from voucherify_async.emulator.project import Project
 from voucherify_async.emulator.ratelimit import RateLimit
+from voucherify_async.emulator.store import Orders
 
 __all__ = ["MAX_BODY_BYTES", "App"]
 
@@ -72,13 +73,13 @@ class App:
         self.app_id = app_id
         self.app_token = app_token
         self.rate_limit = RateLimit()
-        self.effects = Effects(self._order_effects)
+        self.effects = Effects(self._orders_now)
         self.log = RequestLog()
         self.control: Control | None = None
 
-    def _order_effects(self) -> dict[str, dict[Any, int]]:
+    def _orders_now(self) -> Orders:
         self.project.now()
-        return dict(self.project.orders.effects())
+        return self.project.orders
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request."""
@@ -124,8 +125,12 @@ class App:
         return headers
 
     async def _read(self, errand: Errand) -> bytes:
+        request = errand.request
+        if "Expect" in request.headers and request.transport is not None:
+            # aiohttp answers this in its applications only; curl sends it with large bodies, and waits.
+            request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         try:
-            body = await errand.request.read()
+            body = await request.read()
         except web.HTTPRequestEntityTooLarge:
             details = f"At most {MAX_BODY_BYTES} bytes"
             raise ServiceError(413, "payload_too_large", "Payload too large", details) from None
@@ -147,7 +152,9 @@ class App:
             raise _no_route(request.method, errand.path)
         now = self.project.now()
         call = Call(errand.key, errand.asked, errand.request_id, now, self.app_id)
-        if endpoint is not _DOWNLOAD:
+        if endpoint is _DOWNLOAD:
+            call.range = request.headers.get("Range")
+        else:
             self._admit(request, endpoint, now)
             self.rate_limit.take(now)
         if endpoint.body == "json":

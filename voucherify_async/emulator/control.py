@@ -11,7 +11,8 @@ No credentials are asked for, so the emulator belongs on loopback. Bodies are JS
 | `GET, POST /_emulator/clock` | `{"advance": seconds}`, `{"set": Unix seconds or ISO 8601}`, `{"run": true}` |
 | `GET, POST /_emulator/jobs` | `import_seconds`, `export_seconds` (null: natural), `paused`, `fail_next_import` |
 | | (a message, or `{"message", "status"}`), `fail_next_export` (true) |
-| `GET, POST /_emulator/settings` | `rate_limit`, `oauth_expires_in`, `download_seconds`, `download_url` |
+| `GET, POST /_emulator/settings` | `rate_limit`, `oauth_expires_in`, `download_seconds`, `download_url`, |
+| | `download_ranges` |
 | `POST /_emulator/reset` | everything back to the beginning; `{"seed": ...}` begins with that seed |
 """
 
@@ -65,6 +66,7 @@ class SettingsOrder(msgspec.Struct, forbid_unknown_fields=True):
     oauth_expires_in: int | msgspec.UnsetType = msgspec.UNSET
     download_seconds: int | msgspec.UnsetType = msgspec.UNSET
     download_url: str | msgspec.UnsetType | None = msgspec.UNSET
+    download_ranges: bool | msgspec.UnsetType = msgspec.UNSET
 
 
 class ResetOrder(msgspec.Struct, forbid_unknown_fields=True):
@@ -183,6 +185,7 @@ class Control:
             "oauth_expires_in": emulator.oauth_expires_in,
             "download_seconds": emulator.download_seconds,
             "download_url": emulator.download_url,
+            "download_ranges": emulator.download_ranges,
         }
 
     def set_settings(self, body: bytes) -> dict[str, Any]:

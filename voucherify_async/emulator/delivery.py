@@ -20,7 +20,7 @@ _ABORT_WHEN_CLOSED = struct.pack("ii", 1, 0)
 
 async def deliver(request: web.BaseRequest, answer: Answer, headers: dict[str, str]) -> web.StreamResponse:
     """Send it."""
-    if answer.status != 204:
+    if answer.body or answer.chunks is not None:
         headers["Content-Type"] = answer.content_type
     if answer.headers is not None:
         headers.update(answer.headers)

@@ -9,6 +9,8 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
+from voucherify_async.emulator.store import Orders
+
 __all__ = ["Effects", "OrderEffects", "RequestLog", "RequestRecord"]
 
 _SECRET_HEADERS: Final = frozenset(("x-app-id", "x-app-token", "authorization", "cookie", "proxy-authorization"))
@@ -37,7 +39,7 @@ class Effects:
     request for nothing that exists is `unknown`.
     """
 
-    def __init__(self, orders: Callable[[], dict[str, dict[Any, int]]]) -> None:
+    def __init__(self, orders: Callable[[], Orders]) -> None:
         self._orders = orders
         self.requests: Counter[tuple[str, str]] = Counter()
         self.handled: Counter[tuple[str, str]] = Counter()
@@ -45,11 +47,11 @@ class Effects:
     @property
     def orders(self) -> dict[str, OrderEffects]:
         """Per source id (or id, for an order without) what happened to the order."""
-        return {key: OrderEffects(**counts) for key, counts in self._orders().items()}
+        return {key: OrderEffects(**counts) for key, counts in self._orders().effects().items()}
 
     def of(self, key: str) -> OrderEffects:
         """What happened to the order with this source id (or id): zeros, if nothing did."""
-        return OrderEffects(**self._orders().get(key, {}))
+        return OrderEffects(**self._orders().effects_of(key))
 
     def clear(self) -> None:
         """Forget the counts of requests."""
@@ -61,7 +63,7 @@ class Effects:
         return {
             "requests": {f"{method} {route}": count for (method, route), count in self.requests.items()},
             "handled": {f"{method} {route}": count for (method, route), count in self.handled.items()},
-            "orders": self._orders(),
+            "orders": self._orders().effects(),
         }
 
 

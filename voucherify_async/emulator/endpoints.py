@@ -6,6 +6,7 @@ allow it (from the `security` of each operation in the OpenAPI documents).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
@@ -22,6 +23,8 @@ from voucherify_async.emulator.project import Project
 __all__ = ["JSON", "ROUTES", "Answer", "Call", "Endpoint", "Endpoints"]
 
 JSON: Final = "application/json; charset=utf-8"
+CSV: Final = "text/plain; charset=utf-8"
+_RANGE: Final = re.compile(r"bytes=(\d+)-(\d*)")
 _EXPORTABLE: Final = ("voucher", "redemption", "customer", "publication", "order", "points_expiration")
 
 _encode = msgspec.json.Encoder().encode
@@ -30,7 +33,7 @@ _encode = msgspec.json.Encoder().encode
 class Call:
     """A request as the endpoints see it."""
 
-    __slots__ = ("body", "client_id", "form", "key", "now", "query", "request_id")
+    __slots__ = ("body", "client_id", "form", "key", "now", "query", "range", "request_id")
 
     def __init__(self, key: str, query: dict[str, str], request_id: str, now: float, client_id: str) -> None:
         self.key = key
@@ -40,6 +43,7 @@ class Call:
         self.client_id = client_id
         self.body: Any = None
         self.form: dict[str, str] = {}
+        self.range: str | None = None
 
 
 class Answer:
@@ -68,12 +72,26 @@ class Answer:
         return Answer(_encode(shown), status=status)
 
 
+def part_of(file: bytes, asked: str | None, headers: dict[str, str]) -> Answer:
+    """A file from a server that honours `Range` (one range, from a place on), as RFC 9110 has it."""
+    headers = {**headers, "Accept-Ranges": "bytes"}
+    match = None if asked is None else _RANGE.fullmatch(asked.strip())
+    if match is None:
+        return Answer(file, content_type=CSV, headers=headers)
+    start, end = int(match[1]), min(int(match[2] or len(file)), len(file) - 1)
+    if start > end:
+        return Answer(status=416, headers={**headers, "Content-Range": f"bytes */{len(file)}"})
+    headers["Content-Range"] = f"bytes {start}-{end}/{len(file)}"
+    return Answer(file[start : end + 1], status=206, content_type=CSV, headers=headers)
+
+
 class Endpoints:
     """The methods that `ROUTES` names."""
 
     def __init__(self, project: Project) -> None:
         self._project = project
         self.download_seconds = 3600
+        self.download_ranges = False
         self.url = ""
         self.download_url: str | None = None
 
@@ -192,11 +210,11 @@ class Endpoints:
         if not download_token_holds(call.query["token"], project.download_secret, call.key, call.now):
             raise ServiceError(401, "unauthorized", "Unauthorized")
         export = self._export(call.key)
-        return Answer(
-            content_type="text/plain; charset=utf-8",
-            chunks=project.file_chunks(export),
-            headers={"Content-Disposition": f'attachment; filename="{export.id}.csv"'},
-        )
+        headers = {"Content-Disposition": f'attachment; filename="{export.id}.csv"'}
+        chunks = project.file_chunks(export)
+        if self.download_ranges:
+            return part_of(b"".join(chunks), call.range, headers)
+        return Answer(content_type=CSV, chunks=chunks, headers=headers)
 
     def generate_token(self, call: Call) -> Answer:
         """`POST /v1/oauth/token`"""

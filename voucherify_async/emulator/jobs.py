@@ -115,8 +115,8 @@ class ImportJob:
         }
 
     def dump(self) -> dict[str, Any]:
-        """What a database keeps."""
-        return vars(self)
+        """What a database keeps; the rows are kept apart, since they do not change with every step."""
+        return {**vars(self), "rows": []}
 
 
 class ExportJob:
@@ -175,11 +175,13 @@ class Jobs:
         self._next_imports: deque[tuple[str, ImportEnd]] = deque()
         self._next_exports = 0
 
-    def restore(self, imports: list[dict[str, Any]], exports: list[dict[str, Any]]) -> None:
+    def restore(
+        self, imports: list[dict[str, Any]], rows: dict[str, list[Any]], exports: list[dict[str, Any]]
+    ) -> None:
         """Take up what a database kept."""
         for kept in sorted(imports, key=lambda job: job["sequence"]):
             job = ImportJob("", 0, "", [], 0.0)
-            vars(job).update(kept)
+            vars(job).update(kept, rows=rows.get(kept["id"], []))
             self.imports[job.id] = job
             if job.status in ("ENQUEUED", "IN_PROGRESS"):
                 self._queue.append(job)
@@ -210,6 +212,7 @@ class Jobs:
         self.imports[job_id] = job
         self._queue.append(job)
         self._mark("import", job_id, job)
+        self._mark("rows", job_id, {"id": job_id, "rows": rows})
         return job
 
     def add_export(self, job_id: str, parameters: dict[str, Any], now: float) -> ExportJob:
@@ -289,6 +292,7 @@ class Jobs:
             self._free_at = job.updated = job.started + job.seconds
             job.rows = []
             self._mark("import", job.id, job)
+            self._mark("rows", job.id, None)
 
     def _apply_rows(self, job: ImportJob, due: int) -> None:
         if due <= job.applied or job.started is None:

@@ -64,7 +64,8 @@ class Project:
             for thing in journal.load(kind):
                 self.catalogue.restore(kind, thing)
         self.orders.restore(journal.load("order"))
-        self.jobs.restore(list(journal.load("import")), list(journal.load("export")))
+        rows = {kept["id"]: kept["rows"] for kept in journal.load("rows")}
+        self.jobs.restore(list(journal.load("import")), rows, list(journal.load("export")))
         self._files = dict(journal.load_files("file"))
         for token in journal.load("token"):
             self.tokens.restore(token)

@@ -46,6 +46,7 @@ class Emulator:
       2,000 about 0.3 s; an export 0.05 s, of 100,000 orders about 1 s. A change holds for jobs that begin later.
     - `oauth_expires_in`, `download_seconds`: how long tokens hold, in seconds.
     - `download_url`: the base of download links when it is not `url`, such as `http://localhost:8080`.
+    - `download_ranges`: whether downloads honour `Range`; of the service this is not known.
 
     `effects`, `requests` and `faults` are what tests look at and turn. Everything can also be done over HTTP, see
     `voucherify_async.emulator.control`.
@@ -67,6 +68,7 @@ class Emulator:
         oauth_expires_in: int = 900,
         download_seconds: int = 3600,
         download_url: str | None = None,
+        download_ranges: bool = False,
     ) -> None:
         self.host = host
         self.port = port
@@ -88,6 +90,7 @@ class Emulator:
             self.oauth_expires_in = oauth_expires_in
             self.download_seconds = download_seconds
             self.download_url = download_url
+            self.download_ranges = download_ranges
         finally:
             project.journal.close()
         self._runner: web.ServerRunner | None = None
@@ -230,6 +233,15 @@ class Emulator:
     @download_url.setter
     def download_url(self, url: str | None) -> None:
         self._endpoints.download_url = url
+
+    @property
+    def download_ranges(self) -> bool:
+        """Whether downloads honour `Range`."""
+        return self._endpoints.download_ranges
+
+    @download_ranges.setter
+    def download_ranges(self, honoured: bool) -> None:
+        self._endpoints.download_ranges = honoured
 
     @property
     def jobs_paused(self) -> bool:

@@ -157,6 +157,11 @@ class Orders:
         """Per source id (or id, for an order without) how often it was created, updated, imported."""
         return {record.source_id or record.id: dict(record.effects) for record in self._records.values()}
 
+    def effects_of(self, key: str) -> dict[Cause, int]:
+        """The same for one order; nothing for one that does not exist."""
+        record = self._records.get(key) or self._by_source.get(key)
+        return {} if record is None else dict(record.effects)
+
     def upsert(self, given: dict[str, Any], now_ms: int) -> OrderRecord:
         """A create: of a new order, or over one that has this id or source id."""
         record = self._existing(given)
