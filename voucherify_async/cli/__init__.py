@@ -25,6 +25,11 @@ class _Command(NamedTuple):
 
 COMMANDS: Final = (
     _Command(
+        "demo",
+        "voucherify_async.cli.demo",
+        "Run a shop's orders through the client and a local emulator, and check that all sums agree.",
+    ),
+    _Command(
         "emulator",
         "voucherify_async.emulator.command",
         "Run a local stand-in for the service.",
