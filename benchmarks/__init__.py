@@ -1,0 +1,1 @@
+"""What the client costs, measured side by side with what a user would write by hand."""

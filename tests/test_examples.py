@@ -1,0 +1,96 @@
+"""The examples and the README's snippets run, as they are, against the emulator."""
+
+import asyncio
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from voucherify_async.emulator import Emulator
+
+ROOT = Path(__file__).resolve().parents[1]
+SCRIPTS = sorted(path for path in (ROOT / "examples").glob("*.py") if not path.name.startswith("test_"))
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+SNIPPETS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+async def run(emulator: Emulator, *command: str, folder: Path) -> str:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-W",
+        "error",
+        *command,
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env={
+            "VOUCHERIFY_APP_ID": emulator.app_id,
+            "VOUCHERIFY_APP_TOKEN": emulator.app_token,
+            "VOUCHERIFY_BASE_URL": emulator.url,
+            "PYTHONPATH": str(ROOT),
+            "PYTHONIOENCODING": "utf-8",
+        },
+    )
+    output = (await process.communicate())[0].decode()
+    assert process.returncode == 0, output
+    return output
+
+
+SAYS = {
+    "quickstart.py": "web-1001 is PAID\n1 orders, the latest: web-1001",
+    "import_history.py": "1200 orders imported",
+    "export_orders.py": "revenue: 0.00",
+    "sync_orders.py": "500 orders stored, 0 failed",
+}
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+async def test_an_example_does_what_it_says(emulator: Emulator, script: Path, tmp_path: Path) -> None:
+    assert SAYS[script.name] in await run(emulator, str(script), folder=tmp_path)
+
+
+async def test_the_example_of_a_test_suite_passes(emulator: Emulator, tmp_path: Path) -> None:
+    suite = tmp_path / "test_your_shop.py"
+    suite.write_text((ROOT / "examples" / "test_your_shop.py").read_text(encoding="utf-8"), encoding="utf-8")
+    (tmp_path / "pytest.ini").write_text(
+        "[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\n"
+    )
+    assert "3 passed" in await run(emulator, "-m", "pytest", "-q", str(suite), folder=tmp_path)
+
+
+def test_the_readme_has_snippets() -> None:
+    assert len(SNIPPETS) >= 5
+
+
+@pytest.mark.parametrize("number", range(len(SNIPPETS)))
+async def test_a_snippet_of_the_readme_runs(emulator: Emulator, number: int, tmp_path: Path) -> None:
+    snippet = SNIPPETS[number]
+    if "def test_" in snippet:
+        (tmp_path / "test_snippet.py").write_text(snippet, encoding="utf-8")
+        (tmp_path / "pytest.ini").write_text(
+            "[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\n"
+        )
+        assert "1 passed" in await run(emulator, "-m", "pytest", "-q", ".", folder=tmp_path)
+        return
+    # A snippet that uses a client without making one stands for the inside of a function that has it.
+    lines = snippet.splitlines()
+    imports = [line for line in lines if line.startswith(("import ", "from "))]
+    body = [line for line in lines if not line.startswith(("import ", "from "))]
+    opening = "async with VoucherifyClient.from_env() as client:"
+    made_here = opening in snippet
+    inside = "\n".join("    " * (1 if made_here else 2) + line for line in body)
+    script = "\n".join(
+        [
+            "import asyncio",
+            "from voucherify_async import VoucherifyClient",
+            *imports,
+            "async def main():",
+            "" if made_here else f"    {opening}",
+            inside,
+            "asyncio.run(main())",
+        ]
+    )
+    (tmp_path / "snippet.py").write_text(script, encoding="utf-8")
+    await run(emulator, "snippet.py", folder=tmp_path)

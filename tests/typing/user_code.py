@@ -1,0 +1,101 @@
+"""What users write, as type checkers see it. Never run: mypy and pyright read it."""
+
+# Each checker must find the mistakes that are marked below by itself.
+# pyright: enableTypeIgnoreComments=false, reportUnnecessaryTypeIgnoreComment=true
+
+from collections.abc import AsyncIterator
+from typing import Any, assert_type
+
+import msgspec
+
+from voucherify_async import (
+    ApiResponse,
+    AsyncAction,
+    AsyncActionPage,
+    Customer,
+    Export,
+    ExportJob,
+    ExportPage,
+    ImportJob,
+    ImportResult,
+    NewOrder,
+    OAuthAuth,
+    OAuthToken,
+    Order,
+    OrderChanges,
+    OrderItem,
+    OrderPage,
+    OrderRow,
+    RetryPolicy,
+    StoredItem,
+    Timeouts,
+    VoucherifyClient,
+)
+from voucherify_async.emulator import Emulator
+
+
+class Voucher(msgspec.Struct):
+    code: str
+
+
+async def orders(client: VoucherifyClient) -> None:
+    order = await client.orders.create(
+        NewOrder(
+            source_id="web-1", customer=Customer(source_id="c-1"), items=[OrderItem(quantity=1)], metadata=None
+        )
+    )
+    assert_type(order, Order)
+    assert_type(order.amount, int | None)
+    assert_type(order.items, list[StoredItem] | None)
+    assert_type(await client.orders.get(order_id="web-1"), Order)
+    assert_type(await client.orders.update("web-1", OrderChanges(items=list(order.items or []))), Order)
+    assert_type(await client.orders.list(limit=1, page=1, order="-created_at"), OrderPage)
+    assert_type(await client.orders.with_http_info.get("web-1"), ApiResponse[Order])
+    assert_type((await client.orders.with_http_info.list()).data.orders, list[Order])
+    # A name that does not exist fails here and not at the server.
+    NewOrder(sourceid="web-1")  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
+    await client.orders.get(7)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    await client.orders.list(order="amount")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    await client.orders.with_http_info.list(limt=1)  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
+
+
+async def jobs(client: VoucherifyClient) -> None:
+    job = await client.orders.import_orders([NewOrder(source_id="web-1")])
+    assert_type(job, ImportJob)
+    assert_type(await job, ImportResult)
+    assert_type(await job.wait(timeout=5, on_progress=print), ImportResult)
+    async for action in job.snapshots():
+        assert_type(action, AsyncAction)
+    export = await client.orders.create_export(fields=["id"], filters={"junction": "and"}, order="-status")
+    assert_type(export, ExportJob)
+    assert_type(await export, Export)
+    async with export.rows() as rows:
+        async for row in rows:
+            assert_type(row, OrderRow)
+            assert_type(row.metadata, dict[str, Any])
+    assert_type((await client.orders.with_http_info.create_export()).data, ExportJob)
+
+
+async def others(client: VoucherifyClient) -> None:
+    assert_type(await client.async_actions.get("aa_1"), AsyncAction)
+    assert_type(await client.async_actions.list(), AsyncActionPage)
+    assert_type(await client.exports.list(), ExportPage)
+    assert_type(await client.exports.with_http_info.delete("exp_1"), ApiResponse[None])
+    assert_type(await client.oauth.generate(), OAuthToken)
+    assert_type(await client.request("GET", "/v1/vouchers/x", decode=Voucher), Voucher)
+    assert_type(await client.request("GET", "/v1/vouchers/x", decode=list[Voucher]), list[Voucher])
+    assert_type(await client.request("GET", "/v1/vouchers"), Any)
+
+
+def options() -> VoucherifyClient:
+    client = VoucherifyClient(
+        auth=OAuthAuth("id", "token"), cluster="us", timeouts=Timeouts(total=5), retry=RetryPolicy(max_attempts=2)
+    )
+    VoucherifyClient("id", "token", cluster="mars")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    return client.with_options(timeout=3.0, headers={"X-Trace": "1"})
+
+
+async def emulated() -> AsyncIterator[VoucherifyClient]:
+    async with Emulator() as emulator, emulator.client() as client:
+        assert_type(client, VoucherifyClient)
+        yield client
