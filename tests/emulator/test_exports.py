@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -128,6 +129,11 @@ async def test_order_and_filters(api: Api, clock: Clock) -> None:
         ({"fields": [5]}, "invalid_export_fields", "Unsupported field used."),
         ({"order": "amount"}, "invalid_payload", "Property .parameters.order should be equal to one of"),
         ({"filters": []}, "invalid_payload", "Property .parameters.filters should be object"),
+        (
+            {"filters": {"amount": {"conditions": {"$is": json.loads("[" * 90 + "]" * 90)}}}},
+            "invalid_payload",
+            "Property .parameters.filters should NOT be nested more than 64 levels",
+        ),
         ({"filters": {"junction": "xor"}}, "invalid_payload", "Property .parameters.filters.junction should be"),
         ({"filters": {"x": {"conditions": {}}}}, "invalid_payload", "Property .parameters.filters.x is not"),
         ({"filters": {"amount": 5}}, "invalid_payload", "Property .parameters.filters should match either"),

@@ -42,6 +42,16 @@ async def test_a_status(api: Api, emulator: Emulator, when: Any) -> None:
     assert len(emulator.faults) == 0
 
 
+async def test_a_limit_of_ones_own(api: Api, emulator: Emulator) -> None:
+    mine = {"x-rate-limit-remaining": "0", "retry-after": "Fri, 31 Dec 1999 23:59:59 GMT", "content-type": "text/x"}
+    emulator.faults.add(Fault("status", status=429, headers=mine), Fault("broken_json", headers=mine))
+    for status in (429, 200):
+        reply = await api.get("/v1/orders")
+        assert reply.status == status
+        for name, value in mine.items():
+            assert reply.headers.getall(name) == [value]
+
+
 async def test_a_body_of_ones_own(api: Api, emulator: Emulator) -> None:
     emulator.faults.add(
         Fault("status", status=502, headers={"Content-Type": "text/html"}, body="<h1>Bad Gateway</h1>"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -196,6 +197,7 @@ async def test_an_idle_pause(api: Api, emulator: Emulator, clock: Clock) -> None
     [
         ({}, "Property . should be array"),
         ([], "Property . should NOT have fewer than 1 items"),
+        ([json.loads("[" * 200 + "]" * 200)], "Property . should NOT be nested more than 128 levels"),
         ([{}] * 2001, "Property . should NOT have more than 2000 items"),
     ],
 )

@@ -238,6 +238,10 @@ async def test_a_missing_order_reads_as_in_the_document(api: Api, method: str) -
     }
 
 
+def nested(levels: int) -> Any:
+    return {"x": [nested(levels - 1)]} if levels > 0 else {}
+
+
 WRONG_ORDERS: list[tuple[Any, str]] = [
     ([], "Property . should be object"),
     ({"source_id": 1}, "Property .source_id should be string"),
@@ -267,6 +271,7 @@ WRONG_ORDERS: list[tuple[Any, str]] = [
     ({"items": [{"product": {"price": True}}]}, "Property .items[0].product.price should be number"),
     ({"items": [{"sku": {"override": 1}}]}, "Property .items[0].sku.override should be boolean"),
     ({"metadata": []}, "Property .metadata should be object"),
+    ({"metadata": nested(66)}, "Property .metadata should NOT be nested more than 64 levels"),
     ({"customer": "c"}, "Property .customer should be object"),
     ({"customer": {"address": {"city": 1}}}, "Property .customer.address.city should be string"),
     ({"created_at": "soon"}, "Property .created_at cannot be recognized as a ISO-8601 compliant date"),
@@ -289,6 +294,7 @@ async def test_wrong_payloads_are_named(api: Api, payload: Any, details: str) ->
 
 
 async def test_what_is_accepted(api: Api) -> None:
+    assert (await api.create(metadata=nested(30)))["metadata"] == nested(30)
     order = await api.create(amount=5.0, unknown=[1], items=[], metadata={"big": 2**80, "null": None})
     assert order["amount"] == 5
     assert order["metadata"] == {"big": 2**80, "null": None}

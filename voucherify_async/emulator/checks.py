@@ -8,7 +8,7 @@ Guesses, where the documents are silent:
 - `null` clears a property of an order; inside of items, customers and products it means "not given".
 - Quantities and amounts below 0 are refused; `initial_quantity` must be 1 at least (that one is documented).
 - Integers stay within what a JavaScript number holds exactly, since the service is written for those.
-- `source_id` and `id` must not be empty.
+- `source_id` and `id` must not be empty; metadata is nested 64 levels at most.
 """
 
 from __future__ import annotations
@@ -19,10 +19,21 @@ from typing import Any, Final
 from voucherify_async.emulator.clock import parse_ms
 from voucherify_async.emulator.problems import invalid_payload
 
-__all__ = ["MAX_IMPORT", "MAX_ITEMS", "MismatchError", "check_import", "check_order", "order_from"]
+__all__ = [
+    "MAX_DEPTH",
+    "MAX_IMPORT",
+    "MAX_ITEMS",
+    "MismatchError",
+    "check_import",
+    "check_order",
+    "order_from",
+    "too_deep",
+]
 
 MAX_ITEMS: Final = 500
 MAX_IMPORT: Final = 2000
+# A guess; what can be read at the edge of the recursion limit could not be written any more, one call deeper.
+MAX_DEPTH: Final = 64
 STATUSES: Final = ("CREATED", "PAID", "CANCELED", "FULFILLED")
 _SAFE_INTEGER: Final = 2**53 - 1
 
@@ -70,6 +81,21 @@ def _object(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise MismatchError("should be object")
     return value
+
+
+def too_deep(value: Any, levels: int = MAX_DEPTH) -> bool:
+    """Whether a JSON value is nested beyond what is sure to be written again."""
+    if isinstance(value, dict):
+        value = value.values()
+    elif not isinstance(value, list):
+        return False
+    return levels == 0 or any(too_deep(inner, levels - 1) for inner in value if isinstance(inner, dict | list))
+
+
+def _metadata(value: Any) -> dict[str, Any]:
+    if too_deep(_object(value)):
+        raise MismatchError(f"should NOT be nested more than {MAX_DEPTH} levels")
+    return _object(value)
 
 
 def _number(value: Any) -> int | float:
@@ -145,7 +171,7 @@ _PRODUCT: Final = _properties(
         "source_id": _key,
         "override": _boolean,
         "name": _string,
-        "metadata": _object,
+        "metadata": _metadata,
         "price": _number,
     }
 )
@@ -156,7 +182,7 @@ _SKU: Final = _properties(
         "override": _boolean,
         "sku": _string,
         "price": _number,
-        "metadata": _object,
+        "metadata": _metadata,
     }
 )
 _ITEM: Final = _properties(
@@ -174,7 +200,7 @@ _ITEM: Final = _properties(
         "price": _count,
         "product": _PRODUCT,
         "sku": _SKU,
-        "metadata": _object,
+        "metadata": _metadata,
     }
 )
 _CUSTOMER: Final = _properties(
@@ -190,7 +216,7 @@ _CUSTOMER: Final = _properties(
         "address": _properties(
             dict.fromkeys(("city", "state", "line_1", "line_2", "country", "postal_code"), _string)
         ),
-        "metadata": _object,
+        "metadata": _metadata,
     }
 )
 
@@ -218,7 +244,7 @@ _ORDER: Final = _properties(
         "initial_amount": _count,
         "discount_amount": _count,
         "items": _items,
-        "metadata": _object,
+        "metadata": _metadata,
         "created_at": _moment,
         "referrer_id": _key,
         "customer": _CUSTOMER,
@@ -250,4 +276,7 @@ def check_import(payload: Any) -> list[Any]:
         raise invalid_payload("Property . should NOT have fewer than 1 items")
     if len(payload) > MAX_IMPORT:
         raise invalid_payload(f"Property . should NOT have more than {MAX_IMPORT} items")
+    if too_deep(payload, 2 * MAX_DEPTH):
+        # Not left to the order's turn: rows wait in the database, and what is nested so deep cannot be written.
+        raise invalid_payload(f"Property . should NOT be nested more than {2 * MAX_DEPTH} levels")
     return payload

@@ -23,7 +23,7 @@ async def deliver(request: web.BaseRequest, answer: Answer, headers: dict[str, s
     if answer.body or answer.chunks is not None:
         headers["Content-Type"] = answer.content_type
     if answer.headers is not None:
-        headers.update(answer.headers)
+        headers = _merged(headers, answer.headers)
     if answer.chunks is None:
         return web.Response(body=answer.body, status=answer.status, headers=headers)
     response = web.StreamResponse(status=answer.status, headers=headers)
@@ -73,7 +73,7 @@ async def spoil(
     if answer.chunks is not None:
         answer.body = b"".join(answer.chunks)
     body = answer.body
-    headers = {"Content-Type": answer.content_type, **headers, **(answer.headers or {}), **fault.headers}
+    headers = _merged({"Content-Type": answer.content_type}, headers, answer.headers or {}, fault.headers)
     half = body[: len(body) // 2]
     if fault.kind == "broken_json":
         return web.Response(body=half or b"{", status=answer.status, headers=headers)
@@ -102,6 +102,16 @@ async def _drip(
         await response.write(answer.body[start : start + size])
     await response.write_eof()
     return response
+
+
+def _merged(*parts: dict[str, str]) -> dict[str, str]:
+    """Later parts win, however a name is written: a fault may replace any header of the service."""
+    names: dict[str, str] = {}
+    merged: dict[str, str] = {}
+    for part in parts:
+        for name, value in part.items():
+            merged[names.setdefault(name.lower(), name)] = value
+    return merged
 
 
 def _head(status: int, headers: dict[str, str]) -> bytes:

@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from voucherify_async.emulator.checks import MAX_DEPTH, too_deep
 from voucherify_async.emulator.clock import parse_ms
 from voucherify_async.emulator.problems import invalid_payload
 
@@ -204,6 +205,8 @@ def check_filters(filters: Any) -> dict[str, Any]:
     """The filters as they came, if the service would take them. Raises the 400."""
     if not isinstance(filters, dict):
         raise invalid_payload("Property .parameters.filters should be object")
+    if too_deep(filters):
+        raise invalid_payload(f"Property .parameters.filters should NOT be nested more than {MAX_DEPTH} levels")
     for field, stated in filters.items():
         if field == "junction":
             if stated not in ("and", "or"):
