@@ -1,7 +1,6 @@
 """What users write, as type checkers see it. Never run: mypy and pyright read it."""
 
-# Each checker must find the mistakes that are marked below by itself.
-# pyright: enableTypeIgnoreComments=false, reportUnnecessaryTypeIgnoreComment=true
+# Each checker must find the mistakes that are marked below by itself (for pyright: see pyproject.toml).
 
 from collections.abc import AsyncIterator
 from typing import Any, assert_type
