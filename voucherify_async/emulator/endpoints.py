@@ -20,7 +20,7 @@ from voucherify_async.emulator.jobs import ExportJob
 from voucherify_async.emulator.problems import ServiceError, bad_query, invalid_payload, not_found
 from voucherify_async.emulator.project import Project
 
-__all__ = ["JSON", "ROUTES", "Answer", "Call", "Endpoint", "Endpoints"]
+__all__ = ["CSV", "JSON", "ROUTES", "Answer", "Call", "Endpoint", "Endpoints"]
 
 JSON: Final = "application/json; charset=utf-8"
 CSV: Final = "text/plain; charset=utf-8"
