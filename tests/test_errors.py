@@ -145,6 +145,11 @@ def test_a_pickled_snapshot_has_no_token() -> None:
 def test_raise_for_failures() -> None:
     ImportResult(done_count=2).raise_for_failures()
     result = ImportResult(done_count=1, failed_count=2, job_id="aa_1")
-    with pytest.raises(ImportFailedError, match=r"2 of 3 orders were not imported \[job aa_1\]") as caught:
+    with pytest.raises(
+        ImportFailedError, match=r"2 of 3 orders were not imported: no reason told \[job aa_1\]"
+    ) as caught:
         result.raise_for_failures()
     assert caught.value.result is result
+    many = ImportResult(failed=[ImportFailure(source_id=f"o-{number}", reason="no") for number in range(9)])
+    with pytest.raises(ImportFailedError, match=r"9 of 9 .*: o-0: no; o-1: no; o-2: no; \.\.\. "):
+        many.raise_for_failures()

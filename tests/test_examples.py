@@ -16,6 +16,21 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 SNIPPETS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
+# A snippet stands for the inside of an async function that has a client.
+RUN_SNIPPET = """
+import ast, asyncio
+from pathlib import Path
+from voucherify_async import VoucherifyClient
+
+async def main():
+    code = compile(Path("snippet.py").read_text(encoding="utf-8"), "snippet.py", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    async with VoucherifyClient.from_env() as client:
+        await eval(code, {"client": client})
+
+asyncio.run(main())
+"""
+
+
 async def run(emulator: Emulator, *command: str, folder: Path) -> str:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -74,23 +89,6 @@ async def test_a_snippet_of_the_readme_runs(emulator: Emulator, number: int, tmp
         )
         assert "1 passed" in await run(emulator, "-m", "pytest", "-q", ".", folder=tmp_path)
         return
-    # A snippet that uses a client without making one stands for the inside of a function that has it.
-    lines = snippet.splitlines()
-    imports = [line for line in lines if line.startswith(("import ", "from "))]
-    body = [line for line in lines if not line.startswith(("import ", "from "))]
-    opening = "async with VoucherifyClient.from_env() as client:"
-    made_here = opening in snippet
-    inside = "\n".join("    " * (1 if made_here else 2) + line for line in body)
-    script = "\n".join(
-        [
-            "import asyncio",
-            "from voucherify_async import VoucherifyClient",
-            *imports,
-            "async def main():",
-            "" if made_here else f"    {opening}",
-            inside,
-            "asyncio.run(main())",
-        ]
-    )
-    (tmp_path / "snippet.py").write_text(script, encoding="utf-8")
-    await run(emulator, "snippet.py", folder=tmp_path)
+    (tmp_path / "snippet.py").write_text(snippet, encoding="utf-8")
+    (tmp_path / "run.py").write_text(RUN_SNIPPET, encoding="utf-8")
+    await run(emulator, "run.py", folder=tmp_path)

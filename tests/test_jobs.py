@@ -132,13 +132,16 @@ async def test_progress_and_snapshots_tell_the_way(emulator: Emulator, client: V
     seen: list[AsyncAction] = []
     waiting = asyncio.create_task(job.wait(on_progress=seen.append))
     states: list[AsyncAction] = []
+    looks: list[int] = []
 
     async def follow() -> None:
         async for state in job.snapshots():
-            states.append(state)
+            if state not in states:
+                states.append(state)
+            looks.append(state.progress or 0)
 
     following = asyncio.create_task(follow())
-    await until(lambda: len(seen) >= 3 and len(states) >= 3)
+    await until(lambda: len(seen) >= 3 and len(looks) >= 3)
     emulator.resume_jobs()
     await asyncio.gather(waiting, following)
     for found in (seen, states):

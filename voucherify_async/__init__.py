@@ -1,5 +1,7 @@
 """The asyncio client for Voucherify's Orders API."""
 
+from msgspec import UNSET, UnsetType
+
 from voucherify_async.auth import ApiKeyAuth, Auth, BearerAuth, OAuthAuth
 from voucherify_async.call import ApiResponse
 from voucherify_async.client import VoucherifyClient
@@ -62,6 +64,7 @@ from voucherify_async.ratelimit import RateLimiter
 from voucherify_async.version import VERSION as __version__
 
 __all__ = [
+    "UNSET",
     "Address",
     "ApiError",
     "ApiKeyAuth",
@@ -121,6 +124,7 @@ __all__ = [
     "Timeouts",
     "TokenIntrospection",
     "TransportError",
+    "UnsetType",
     "VoucherifyClient",
     "VoucherifyError",
     "__version__",

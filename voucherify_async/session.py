@@ -256,13 +256,17 @@ class SessionManager:
         return self._open.http
 
     def _new_session(self) -> aiohttp.ClientSession:
-        return aiohttp.ClientSession(
+        session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 limit=self._pool.max_connections, keepalive_timeout=self._pool.keepalive
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=self._trust_env,
         )
+        # By itself it sends a GET, PUT or DELETE again when a kept connection turns out to be closed, unseen by the
+        # retry rules, the limiter and `attempts`. There is no public way to say no (aiohttp 3.14.5, client.py).
+        session._retry_connection = False
+        return session
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         """Start a task that is cancelled when the client is closed."""

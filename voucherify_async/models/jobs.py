@@ -81,8 +81,10 @@ class ImportResult(Struct, frozen=True, kw_only=True, gc=False):
         """
         if self.failed_count or self.failed:
             count = max(self.failed_count, len(self.failed))
+            named = "; ".join(f"{failure.source_id}: {failure.reason}" for failure in self.failed[:3])
+            more = "; ..." if count > 3 else ""
             raise ImportFailedError(
-                f"{count} of {self.done_count + count} orders were not imported",
+                f"{count} of {self.done_count + count} orders were not imported: {named or 'no reason told'}{more}",
                 job_id=self.job_id,
                 result=self,
             )

@@ -41,7 +41,9 @@ def endpoint(
         call = describe(resource, *args, **kwargs)
         return (await resource._session.send(call, resource._options)).data
 
-    return _show_result(method, describe)
+    signature = inspect.signature(describe)
+    (result,) = signature.return_annotation.__args__
+    return _shown_with(method, signature.replace(return_annotation=result))
 
 
 def with_http_info(
@@ -56,16 +58,15 @@ def with_http_info(
         call = describe(resource, *args, **kwargs)
         return await resource._session.send(call, resource._options)
 
-    return _show_result(twin, describe, within=ApiResponse)
+    signature = inspect.signature(method)
+    response: Any = ApiResponse
+    return _shown_with(twin, signature.replace(return_annotation=response[signature.return_annotation]))
 
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def _show_result(method: F, describe: Callable[..., Call[Any]], within: Any = None) -> F:
+def _shown_with(method: F, signature: inspect.Signature) -> F:
     """Let `help()` and `inspect.signature` show what awaiting the method gives, instead of the `Call`."""
-    signature = inspect.signature(describe)
-    (result,) = signature.return_annotation.__args__
-    shown = signature.replace(return_annotation=result if within is None else within[result])
-    method.__signature__ = shown  # type: ignore[attr-defined]
+    method.__signature__ = signature  # type: ignore[attr-defined]
     return method
