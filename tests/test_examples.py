@@ -23,7 +23,8 @@ from pathlib import Path
 from voucherify_async import VoucherifyClient
 
 async def main():
-    code = compile(Path("snippet.py").read_text(encoding="utf-8"), "snippet.py", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    source = Path("snippet.py").read_text(encoding="utf-8")
+    code = compile(source, "snippet.py", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
     async with VoucherifyClient.from_env() as client:
         await eval(code, {"client": client})
 

@@ -27,7 +27,7 @@ CALL: Call[object] = Call("GET", "/v1/orders/o-1", any_json)
 
 
 def error_for(status: int, body: bytes, headers: dict[str, str] | None = None) -> ApiError:
-    return error_of_answer(CALL, status, headers or {}, body, now=NOW, attempts=2, outcome_unknown=False)
+    return error_of_answer(CALL, status, headers or {}, body, now=NOW, attempts=2)
 
 
 @pytest.mark.parametrize(
@@ -218,7 +218,7 @@ def test_any_error_body_makes_an_error(body: bytes) -> None:
 
 def test_an_error_that_could_hold_a_token_does_not_carry_its_body() -> None:
     call: Call[object] = Call("POST", "/v1/oauth/token", any_json, withhold_body=True)
-    error = error_of_answer(call, 400, {}, b"secret", now=NOW, attempts=1, outcome_unknown=False)
+    error = error_of_answer(call, 400, {}, b"secret", now=NOW, attempts=1)
     assert error.body == b""
     misfit = decode_error(call, msgspec.DecodeError("x"), 200, {}, b"secret", attempts=1)
     assert misfit.body == b""

@@ -14,9 +14,11 @@ from voucherify_async.auth import Auth, SignedHeaders, key_headers_of
 from voucherify_async.call import UNREADABLE, ApiResponse, Call, never
 from voucherify_async.clock import Clock
 from voucherify_async.errors import (
+    ApiError,
     ClientClosedError,
     ConfigurationError,
     ConnectError,
+    DecodeError,
     EventLoopError,
     RequestTimeoutError,
     TransportError,
@@ -145,18 +147,14 @@ class SessionManager:
                             ssl=self._ssl,
                             proxy=self._proxy,
                         )
-                        unread = call.streamed and 200 <= answer.status < 300
+                        status = answer.status
+                        unread = call.streamed and 200 <= status < 300
                         body = b"" if unread else await answer.read()
                     except (aiohttp.ClientError, TimeoutError, OSError, RuntimeError) as error:
-                        fault, asked = self._fault_of(error, http), None
-                        failure: VoucherifyError = _transport_error(
-                            call,
-                            error,
-                            attempts=attempt,
-                            outcome_unknown=maybe_done or fault is Fault.MAYBE_DONE,
-                        )
+                        if self._closed or http.closed:
+                            raise ClientClosedError("the client was closed while the call was under way") from None
+                        failed = _broken(call, error, attempt)
                     else:
-                        status, now = answer.status, clock.wall()
                         self._limiter.observe(status, answer.headers)
                         if 200 <= status < 300:
                             try:
@@ -165,40 +163,27 @@ class SessionManager:
                                 request_id = request_id_of(answer.headers)
                                 return ApiResponse(data, status, answer.headers, body, request_id, attempt, elapsed)
                             except UNREADABLE as error:
-                                # No JSON at all was broken on the way; JSON of another shape stays what it is.
-                                misfit = isinstance(error, msgspec.ValidationError)
-                                fault, asked = Fault.FINAL if misfit else Fault.MAYBE_DONE, None
-                                failure = decode_error(call, error, status, answer.headers, body, attempts=attempt)
+                                failed = _misfit(call, error, answer, body, attempt)
                         else:
-                            fault, asked = fault_of_status(status), asked_wait(status, answer.headers, now)
-                            if answer.headers.get("X-Rate-Limit-Type") == "api_calls_cycle":
-                                fault = Fault.FINAL  # used up for weeks, whatever Retry-After says
                             if status == 401 and not renewed and not call.keys_only:
                                 renewed = True
                                 if self._auth.rejected(signed):
                                     continue
-                            failure = error_of_answer(
-                                call,
-                                status,
-                                answer.headers,
-                                body,
-                                now=now,
-                                attempts=attempt,
-                                outcome_unknown=maybe_done or fault is Fault.MAYBE_DONE,
-                            )
+                            failed = _refused(call, answer, body, attempt, clock.wall())
                     in_flight = False
-                    maybe_done = maybe_done or fault is Fault.MAYBE_DONE
+                    maybe_done = maybe_done or failed.fault is Fault.MAYBE_DONE
+                    failed.error.outcome_unknown |= maybe_done
                     wait = wait_before_repeat(
                         options.retry,
-                        fault,
+                        failed.fault,
                         attempt=attempt,
                         repeatable=call.repeatable,
-                        asked=asked,
+                        asked=failed.asked,
                         remaining=None if total is None else total - (clock.monotonic() - started),
                         chance=clock.random(),
                     )
                     if wait is None:
-                        raise failure
+                        raise failed.error
                     await clock.sleep(wait)
         except TimeoutError as error:
             if isinstance(error, VoucherifyError) or not deadline.expired():
@@ -230,14 +215,6 @@ class SessionManager:
         if call.url is not None and not may_carry_keys(self.base_url, call.url):
             return {}
         return await self._auth.headers(self)
-
-    def _fault_of(self, error: Exception, http: aiohttp.ClientSession) -> Fault:
-        if self._closed or http.closed:
-            raise ClientClosedError("the client was closed while the call was under way") from None
-        if isinstance(error, RuntimeError):
-            raise error  # not about the network
-        not_sent = isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError))
-        return Fault.NOT_DONE if not_sent else Fault.MAYBE_DONE
 
     # --- Life -----------------------------------------------------------------------------------------------
 
@@ -322,7 +299,7 @@ class Download:
         try:
             return await self._answer.content.readany()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise _transport_error(self._call, error, attempts=1, outcome_unknown=False) from None
+            raise _transport_error(self._call, error, attempts=1) from None
 
     def close(self) -> None:
         """Give the connection back, if the file has arrived, or close it."""
@@ -332,12 +309,48 @@ class Download:
             self._answer.close()
 
 
-def _transport_error(call: Call[Any], error: Exception, *, attempts: int, outcome_unknown: bool) -> TransportError:
+class _Failed(NamedTuple):
+    """An attempt that failed: its error, how it failed, and how many seconds the service asks to wait."""
+
+    error: ApiError | TransportError | DecodeError
+    fault: Fault
+    asked: float | None = None
+
+
+def _broken(call: Call[Any], error: Exception, attempt: int) -> _Failed:
+    """No answer, or not the whole of it."""
+    if isinstance(error, RuntimeError):
+        raise error  # not about the network
+    not_sent = isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError))
+    return _Failed(
+        _transport_error(call, error, attempts=attempt), Fault.NOT_DONE if not_sent else Fault.MAYBE_DONE
+    )
+
+
+def _misfit(
+    call: Call[Any], error: Exception, answer: aiohttp.ClientResponse, body: bytes, attempt: int
+) -> _Failed:
+    """An answer of success that cannot be read."""
+    # What is no JSON at all was broken on the way; JSON of another shape will be the same again.
+    fault = Fault.FINAL if isinstance(error, msgspec.ValidationError) else Fault.MAYBE_DONE
+    return _Failed(decode_error(call, error, answer.status, answer.headers, body, attempts=attempt), fault)
+
+
+def _refused(call: Call[Any], answer: aiohttp.ClientResponse, body: bytes, attempt: int, now: float) -> _Failed:
+    """An answer with an error status."""
+    fault = fault_of_status(answer.status)
+    if answer.headers.get("X-Rate-Limit-Type") == "api_calls_cycle":
+        fault = Fault.FINAL  # used up for weeks, whatever Retry-After says
+    error = error_of_answer(call, answer.status, answer.headers, body, now=now, attempts=attempt)
+    return _Failed(error, fault, asked_wait(answer.status, answer.headers, now))
+
+
+def _transport_error(call: Call[Any], error: Exception, *, attempts: int) -> TransportError:
     kind = RequestTimeoutError if isinstance(error, TimeoutError) else ConnectError
     problem = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     failure = kind(
         problem.replace(call.url, without_query(call.url)) if call.url else problem,
-        outcome_unknown=outcome_unknown,
+        outcome_unknown=False,
         method=call.method,
         path=call.path,
         attempts=attempts,

@@ -212,7 +212,6 @@ def error_of_answer(
     *,
     now: float,
     attempts: int,
-    outcome_unknown: bool,
 ) -> ApiError:
     """The error that an answer stands for, with all that the service said."""
     said = _error_body(body)
@@ -230,7 +229,6 @@ def error_of_answer(
         "method": call.method,
         "path": call.path,
         "attempts": attempts,
-        "outcome_unknown": outcome_unknown,
     }
     if status == 429:
         return RateLimitError(
