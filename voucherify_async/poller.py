@@ -5,8 +5,8 @@ for by themselves: 50 waiting imports cost one request per look, not 50.
 """
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Mapping
-from typing import Final, Generic, NamedTuple, Protocol, TypeVar
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
 from voucherify_async.call import ApiResponse
 from voucherify_async.errors import (
@@ -36,6 +36,8 @@ PATIENCE: Final = 10
 
 _PASSING = (TransportError, ServerError, RateLimitError)
 _FETCHES_AT_ONCE: Final = 16
+_PAGE: Final = 100
+_MOST_PAGES: Final = 100
 
 
 class Watch(Generic[S]):
@@ -82,8 +84,8 @@ class Source(Protocol[S]):
         """Ask for one job, with its result if it is done."""
         ...
 
-    async def many(self, job_ids: set[str]) -> Found[S]:
-        """Ask for several with few requests; those that a listing does not reach are left out."""
+    async def page(self, number: int, last: S | None) -> Found[S]:
+        """A page of the newest jobs, the first or the one after `last`; at most 100."""
         ...
 
     def is_final(self, snapshot: S) -> bool:
@@ -179,7 +181,7 @@ class Poller(Generic[S]):
         found = Found[S]({})
         try:
             if len(job_ids) > 1:
-                found = await self._source.many(job_ids)
+                found = await self._listed(job_ids)
             singly = [
                 job_id
                 for job_id in job_ids
@@ -202,6 +204,20 @@ class Poller(Generic[S]):
         except VoucherifyError as error:
             errors = dict.fromkeys(job_ids, error)
         self._tell(watches, found, errors)
+
+    async def _listed(self, job_ids: set[str]) -> Found[S]:
+        """Find several jobs with few requests: older pages for as long as each brings two or more of them."""
+        missing, found = set(job_ids), Found[S]({})
+        last: S | None = None
+        for number in range(1, _MOST_PAGES + 1):
+            page = await self._source.page(number, last)
+            news = {job_id: state for job_id, state in page.snapshots.items() if job_id in missing}
+            found = Found(found.snapshots | news, page.asked or found.asked)
+            missing -= news.keys()
+            if len(missing) < 2 or len(news) < 2 or len(page.snapshots) < _PAGE:
+                break
+            last = list(page.snapshots.values())[-1]
+        return found
 
     def _tell(self, watches: Iterable[Watch[S]], found: Found[S], errors: Mapping[str, VoucherifyError]) -> None:
         passing = all(_passes(error) for error in errors.values())
@@ -244,21 +260,14 @@ class ImportSource:
 
     async def one(self, job_id: str) -> Found[AsyncAction]:
         """`GET /v1/async-actions/{id}`."""
-        return await _one(self._actions.with_http_info.get(job_id), job_id)
+        response = await self._actions.with_http_info.get(job_id)
+        return _found(response, [response.data])
 
-    async def many(self, job_ids: set[str]) -> Found[AsyncAction]:
-        """`GET /v1/async-actions`, older pages for as long as they bring two or more of the jobs."""
-        missing, found, asked, end_date = set(job_ids), dict[str, AsyncAction](), None, None
-        while True:
-            response = await self._actions.with_http_info.list(limit=100, end_date=end_date)
-            asked = asked_wait(response.status, response.headers, 0.0) or asked
-            page = response.data.async_actions
-            news = {action.id: action for action in page if action.id in missing}
-            found |= news
-            missing -= news.keys()
-            if len(missing) < 2 or len(news) < 2 or len(page) < 100:
-                return Found(found, asked)
-            end_date = page[-1].created_at
+    async def page(self, number: int, last: AsyncAction | None) -> Found[AsyncAction]:
+        """`GET /v1/async-actions`, which pages by time."""
+        end_date = None if last is None else last.created_at
+        response = await self._actions.with_http_info.list(limit=_PAGE, end_date=end_date)
+        return _found(response, response.data.async_actions)
 
     def is_final(self, snapshot: AsyncAction) -> bool:
         """Whether it is done or has failed."""
@@ -277,21 +286,13 @@ class ExportSource:
 
     async def one(self, job_id: str) -> Found[Export]:
         """`GET /v1/exports/{id}`."""
-        return await _one(self._exports.with_http_info.get(job_id), job_id)
+        response = await self._exports.with_http_info.get(job_id)
+        return _found(response, [response.data])
 
-    async def many(self, job_ids: set[str]) -> Found[Export]:
-        """`GET /v1/exports`, older pages for as long as they bring two or more of the jobs."""
-        missing, found, asked = set(job_ids), dict[str, Export](), None
-        for page_number in range(1, 101):
-            response = await self._exports.with_http_info.list(limit=100, page=page_number, order="-created_at")
-            asked = asked_wait(response.status, response.headers, 0.0) or asked
-            page = response.data.exports
-            news = {export.id: export for export in page if export.id in missing}
-            found |= news
-            missing -= news.keys()
-            if len(missing) < 2 or len(news) < 2 or len(page) < 100:
-                break
-        return Found(found, asked)
+    async def page(self, number: int, last: Export | None) -> Found[Export]:
+        """`GET /v1/exports`."""
+        response = await self._exports.with_http_info.list(limit=_PAGE, page=number, order="-created_at")
+        return _found(response, response.data.exports)
 
     def is_final(self, snapshot: Export) -> bool:
         """Whether it is done or has failed."""
@@ -302,6 +303,6 @@ class ExportSource:
         return snapshot.status != "DONE" or (snapshot.result is not None and snapshot.result.url is not None)
 
 
-async def _one(request: Awaitable[ApiResponse[S]], job_id: str) -> Found[S]:
-    response = await request
-    return Found({job_id: response.data}, asked_wait(response.status, response.headers, 0.0))
+def _found(response: ApiResponse[Any], snapshots: Iterable[S]) -> Found[S]:
+    asked = asked_wait(response.status, response.headers, 0.0)
+    return Found({snapshot.id: snapshot for snapshot in snapshots}, asked)
