@@ -116,6 +116,7 @@ class ExportRows:
             try:
                 self._rows.extend(self._csv.feed(piece, last=self._ended))
             except (csv.Error, msgspec.ValidationError, UnicodeDecodeError) as error:
+                self._ended = True
                 raise DecodeError(
                     f"the export's file does not fit: {error}",
                     status=200,
