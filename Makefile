@@ -6,7 +6,7 @@ DATA ?=
 .PHONY: demo test lint types pytest bench peers clean
 
 demo: .venv/ready
-	$(BIN)/voucherify-async demo $(if $(DATA),--data $(DATA))
+	$(BIN)/voucherify-async demo $(if $(DATA),--data '$(DATA)')
 
 test: lint types pytest
 
@@ -22,7 +22,7 @@ pytest: .venv/ready
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest
 	@$(BIN)/coverage combine --quiet
-	@$(BIN)/coverage report --fail-under=95 >.coverage.txt || { cat .coverage.txt; exit 1; }
+	@$(BIN)/coverage report --fail-under=95 >coverage-report.txt || { cat coverage-report.txt; exit 1; }
 
 bench: .venv/ready
 	$(BIN)/python -m benchmarks
@@ -38,4 +38,4 @@ peers: .venv/ready
 	@touch $@
 
 clean:
-	rm -rf .venv .peers .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage* dist
+	rm -rf .venv .peers .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage* coverage-report.txt dist

@@ -62,7 +62,15 @@ def test_a_base_url_goes_before_the_cluster() -> None:
         (lambda: VoucherifyClient("i", "t").with_options(retry=3), "retry"),  # type: ignore[arg-type]
         (lambda: VoucherifyClient("i", "t").with_options(headers={"X-A": "a\r\nb"}), "headers['X-A']"),
         (lambda: VoucherifyClient("i", "t").with_options(headers={"": "a"}), "headers"),
-        (lambda: VoucherifyClient("i", "t").with_options(headers={"x-app-token": "a"}), "headers['x-app-token']"),
+        (lambda: VoucherifyClient("i", "t").with_options(headers={"x-app-token": "a"}), "headers"),
+        (lambda: VoucherifyClient("i", "t").with_options(headers={"Content-Length": "5"}), "headers"),
+        (lambda: VoucherifyClient("i", "t").with_options(headers={"X: y": "z"}), "headers"),
+        (lambda: VoucherifyClient("i", "t").with_options(headers=["X"]), "headers"),  # type: ignore[arg-type]
+        (lambda: VoucherifyClient("i", "t", proxy="nonsense"), "proxy"),
+        (lambda: VoucherifyClient("i", "t", proxy=5), "proxy"),  # type: ignore[arg-type]
+        (lambda: VoucherifyClient("i", "t", session="x"), "session"),  # type: ignore[arg-type]
+        (lambda: VoucherifyClient("i", "t", ssl_context="x"), "ssl_context"),  # type: ignore[arg-type]
+        (lambda: VoucherifyClient(auth="Bearer x"), "auth"),  # type: ignore[arg-type]
         (VoucherifyClient.from_env, "app_id"),
         (lambda: VoucherifyClient.from_env(app_id="i"), "app_token"),
     ],

@@ -58,6 +58,11 @@ def test_metadata_keys_keep_theirs() -> None:
     assert row.metadata == {"Payment Mean": "PayPal", "x.y": "1", "": "empty"}
 
 
+def test_a_metadata_column_that_was_asked_for_is_always_there() -> None:
+    (row,) = read(b"id,metadata.channel\nord_1,\n")
+    assert row.metadata == {"channel": None}
+
+
 def test_unknown_columns_and_empty_cells_are_left_out() -> None:
     (row,) = read(b"id,voucher_type,amount\nord_1,GIFT,\n")
     assert row == OrderRow(id="ord_1")
@@ -90,11 +95,19 @@ def test_a_byte_order_mark_and_a_missing_last_line_break() -> None:
         (b"created_at\n2026-01-01T00:00:00\n", msgspec.ValidationError, "row 1"),
         (b'id\n"a"b\n', csv.Error, "expected after"),
         (b"id\n\xc3", UnicodeDecodeError, "end of data"),
+        (b"id;source_id\n1;2\n", csv.Error, "no column of the header is known"),
+        (b"id\n" + b"x" * 131_073, csv.Error, "field limit"),
     ],
 )
 def test_what_does_not_fit_names_its_row(data: bytes, error: type[Exception], problem: str) -> None:
     with pytest.raises(error, match=problem):
         read(data)
+
+
+def test_a_quote_within_a_cell_that_is_not_quoted_is_a_sign_like_others() -> None:
+    for piece_bytes in (1, 7, 100):
+        rows = read(b'source_id,id\n5"pipe,a\n6" "x",b\n"7""",c\n', piece_bytes)
+        assert [(row.source_id, row.id) for row in rows] == [('5"pipe', "a"), ('6" "x"', "b"), ('7"', "c")]
 
 
 def test_a_row_without_end_is_refused_before_it_fills_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,7 +140,7 @@ def test_the_pieces_may_be_cut_anywhere(table: list[tuple[str, int, str]], piece
     writer.writerows(table)
     found = read(file.getvalue().encode(), piece_bytes)
     expected: list[dict[str, Any]] = [
-        {"source_id": source_id or None, "amount": amount, "metadata": {"note": note} if note else {}}
+        {"source_id": source_id or None, "amount": amount, "metadata": {"note": note or None}}
         for source_id, amount, note in table
     ]
     assert [{name: getattr(row, name) for name in ("source_id", "amount", "metadata")} for row in found] == expected

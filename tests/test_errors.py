@@ -126,6 +126,8 @@ def test_an_error_says_what_happened_and_whether_it_took_effect() -> None:
     text = str(BadRequestError(status=400, **SAID))
     assert text == "400 k: m: d [POST /v1/orders, request v-1, 3 attempts, the service may have done it]"
     assert str(ConnectError("broke", outcome_unknown=False)) == "broke [1 attempt]"
+    # There is nothing that a GET could have done.
+    assert str(ConnectError("broke", outcome_unknown=True, method="GET", path="/x")) == "broke [GET /x, 1 attempt]"
     assert "job aa_1, last seen FAILED" in str(
         ImportFailedError("failed", job_id="aa_1", snapshot=AsyncAction(id="aa_1", status="FAILED"))
     )
@@ -139,7 +141,8 @@ def test_a_pickled_snapshot_has_no_token() -> None:
     pickled = pickle.dumps(error)
     assert b"secret" not in pickled
     again = pickle.loads(pickled).snapshot.result
-    assert again.url == "https://h/v1/exports/exp_1?..."
+    assert again.url == "https://h/v1/exports/exp_1"
+    assert copy.deepcopy(export).result == copy.copy(export).result == export.result
 
 
 def test_raise_for_failures() -> None:

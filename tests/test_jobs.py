@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import datetime
+import email.utils
 import gc
 import os
 from pathlib import Path
@@ -108,7 +110,8 @@ async def test_an_import_whose_orders_all_failed_is_a_result_too(client: Voucher
         ({"status": "DONE", "operation_status": "FAILED", "result": {"message": "no"}}, ImportFailedError),
         ({"status": "FAILED", "result": {"done_count": 1, "failed_count": 1}}, ImportFailedError),
         ({"status": "FAILED", "result": None}, ImportFailedError),
-        ({"status": "DONE", "result": None}, ImportFailedError),
+        ({"status": "DONE", "result": None}, JobError),
+        ({"status": "DONE", "operation_status": "SUCCESS", "result": None}, JobError),
         ({"status": "DONE", "result": {"done_count": "two"}}, JobError),
     ],
 )
@@ -216,9 +219,47 @@ async def test_the_service_can_ask_for_longer_intervals(clock: FakeClock) -> Non
     done = http(200, b'{"id":"aa_1","status":"DONE","result":{}}')
     async with raw_server(going, done) as server:
         async with VoucherifyClient("i", "t", base_url=server.url, clock=clock) as client:
-            with pytest.raises(ImportFailedError, match="without a result"):
+            with pytest.raises(JobError, match="tells no result"):
                 await client.orders.import_job("aa_1")
     assert clock.sleeps == [45]
+
+
+async def test_a_pause_may_be_asked_for_by_a_date(clock: FakeClock) -> None:
+    moment = datetime.datetime.fromtimestamp(clock.wall() + 30, datetime.UTC)
+    date = email.utils.format_datetime(moment, usegmt=True)
+    going = http(200, b'{"id":"aa_1","status":"IN_PROGRESS"}', f"Retry-After: {date}")
+    done = http(200, b'{"id":"aa_1","status":"DONE","result":{"done_count":1}}')
+    async with raw_server(going, done) as server:
+        async with VoucherifyClient("i", "t", base_url=server.url, clock=clock) as client:
+            assert (await client.orders.import_job("aa_1")).done_count == 1
+    assert clock.sleeps == [30]
+
+
+async def test_a_long_pause_asked_for_with_an_error_is_kept_and_costs_no_patience(
+    emulator: Emulator, client: VoucherifyClient, clock: FakeClock
+) -> None:
+    job = await client.orders.import_orders(orders(3))
+    emulator.faults.add(Fault(kind="status", status=429, headers={"Retry-After": "300"}, times=PATIENCE + 2))
+    assert (await job).done_count == 3
+    assert clock.sleeps.count(300) == PATIENCE + 2
+
+
+async def test_waiting_again_begins_with_a_look_at_once(
+    emulator: Emulator, client: VoucherifyClient, clock: FakeClock
+) -> None:
+    emulator.pause_jobs()
+    job = await client.orders.import_orders(orders(3))
+    waiting = asyncio.create_task(job.wait())
+    await until(lambda: len(clock.sleeps) > 12)
+    waiting.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await waiting
+    emulator.import_seconds = 0
+    emulator.resume_jobs()
+    emulator.clock.advance(10)  # type: ignore[attr-defined]
+    slept = len(clock.sleeps)
+    await job
+    assert len(clock.sleeps) == slept
 
 
 async def test_a_waiting_time_that_ran_out_is_an_error_with_the_id_and_the_last_state(
@@ -372,11 +413,20 @@ async def test_a_job_that_a_listing_does_not_reach_is_asked_for_by_itself(
     assert bad.job_id == "aa_nowhere"
 
 
-async def test_a_listing_that_fails_is_told_to_all(emulator: Emulator, client: VoucherifyClient) -> None:
+async def test_a_listing_that_is_refused_or_unreadable_is_done_without(
+    emulator: Emulator, client: VoucherifyClient
+) -> None:
     jobs = [await client.orders.import_orders(orders(1, str(number))) for number in range(3)]
     emulator.faults.add(Fault(kind="status", status=403, path="/v1/async-actions", times=None))
+    assert [result.done_count for result in await asyncio.gather(*jobs)] == [1, 1, 1]
+
+
+async def test_a_service_that_is_away_is_told_to_all_who_wait(emulator: Emulator, client: VoucherifyClient) -> None:
+    jobs = [await client.orders.import_orders(orders(1, str(number))) for number in range(3)]
+    emulator.faults.add(Fault(kind="status", status=503, times=None))
     results = await asyncio.gather(*jobs, return_exceptions=True)
     assert [result.job_id for result in results if isinstance(result, JobError)] == [job.id for job in jobs]
+    assert len({id(result) for result in results}) == 3
 
 
 async def test_jobs_that_come_later_are_looked_at_at_once(emulator: Emulator) -> None:
@@ -518,7 +568,7 @@ async def test_a_download_is_the_whole_file(client: VoucherifyClient, tmp_path: 
     assert os.listdir(tmp_path) == ["orders.csv"]
 
 
-@pytest.mark.parametrize("kind", ["truncated", "drop", "reset", "partial_headers"])
+@pytest.mark.parametrize("kind", ["truncated", "truncated_gzip", "drop", "reset", "partial_headers"])
 async def test_a_download_that_breaks_off_is_begun_again(
     emulator: Emulator, client: VoucherifyClient, tmp_path: Path, kind: Any
 ) -> None:
@@ -612,14 +662,23 @@ async def test_keys_go_to_the_download_only_where_they_belong(clock: FakeClock) 
 
 
 @pytest.mark.parametrize(
-    "url", ["http://download.voucherify.io/x?token=hush", "{{internalVoucherifyURL}}", "ftp://h/"]
+    "url",
+    [
+        "http://download.voucherify.io/x?token=hush",
+        "{{internalVoucherifyURL}}",
+        "ftp://h/",
+        "/v1/x",
+        "https://h:99999/x",
+        "http://[::1",
+    ],
 )
 async def test_a_download_without_https_is_refused(clock: FakeClock, url: str) -> None:
     async with raw_server(done_export(url)) as server:
         async with VoucherifyClient("i", "t", base_url=server.url, clock=clock) as client:
-            with pytest.raises(ConfigurationError, match=r"^url") as caught:
+            with pytest.raises(JobError, match="is not fetched") as caught:
                 await client.orders.export_job("exp_1").rows().__aenter__()
             assert "hush" not in str(caught.value)
+            assert caught.value.job_id == "exp_1"
 
 
 async def test_a_done_export_without_a_file_is_an_error(clock: FakeClock) -> None:

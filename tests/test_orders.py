@@ -2,6 +2,8 @@
 
 import datetime
 import json
+from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -155,6 +157,13 @@ MANY_ITEMS = [OrderItem(quantity=1, price=1)] * 501
         (NewOrder(items=[OrderItem(quantity=1.5)]), "order.items[0].quantity"),  # type: ignore[arg-type]
         (NewOrder(customer=Customer(source_id="")), "order.customer.source_id"),
         (NewOrder(metadata={"x": object()}), "order"),
+        (NewOrder(metadata={"x": [{"y": float("nan")}]}), "order.metadata['x'][0]['y']"),
+        (NewOrder(metadata={"when": NAIVE}), "order.metadata['when']"),
+        (NewOrder(metadata={"price": Decimal("1.5")}), "order.metadata['price']"),
+        (NewOrder(metadata={"raw": b"x"}), "order.metadata['raw']"),
+        (NewOrder(amount=float("nan")), "order.amount"),  # type: ignore[arg-type]
+        (NewOrder(customer={"sourceid": "x"}), "order.customer"),  # type: ignore[arg-type]
+        (NewOrder(items=[{"quanttity": 1}]), "order.items[0]"),  # type: ignore[list-item]
         ({"amount": 1}, "order"),
         (OrderChanges(amount=1), "order"),
     ],
@@ -176,6 +185,7 @@ async def test_a_bad_order_is_refused_before_sending(
         (OrderChanges(items=MANY_ITEMS), "changes.items"),
         (OrderChanges(created_at=NAIVE), "changes.created_at"),
         ({"status": "PAID"}, "changes"),
+        (NewOrder(id="other"), "changes"),
     ],
 )
 async def test_bad_changes_are_refused_before_sending(
@@ -243,9 +253,12 @@ async def test_unknown_arguments_fail_at_the_call() -> None:
 
 async def test_an_import_takes_2000_orders_and_no_more(emulator: Emulator, client: VoucherifyClient) -> None:
     orders = [NewOrder(source_id=f"o-{number}", amount=number) for number in range(2001)]
-    for refused in (orders, []):
-        with pytest.raises(ConfigurationError, match=r"^orders"):
-            await client.orders.import_orders(refused)
+    read = []
+    for refused in (orders, [], (read.append(number) or NewOrder() for number in range(10**9)), NewOrder(), 7):  # type: ignore[func-returns-value]
+        with pytest.raises(ConfigurationError) as caught:
+            await client.orders.import_orders(refused)  # type: ignore[arg-type]
+        assert caught.value.argument == "orders"
+    assert len(read) == 2001
     assert emulator.requests == []
     result = await (await client.orders.import_orders(iter(orders[:2000])))
     assert (result.done_count, result.failed_count) == (2000, 0)
@@ -259,9 +272,15 @@ async def test_an_import_takes_2000_orders_and_no_more(emulator: Emulator, clien
         ({"fields": ["id", ""]}, "fields"),
         (
             {"filters": {"created_at": {"conditions": {"$after": [NAIVE]}}}},
-            "filters['created_at']['conditions']['$after']",
+            "filters['created_at']['conditions']['$after'][0]",
         ),
         ({"filters": {"amount": {"conditions": {"$is": object()}}}}, "filters"),
+        (
+            {"filters": {"amount": {"conditions": {"$is": [float("inf")]}}}},
+            "filters['amount']['conditions']['$is'][0]",
+        ),
+        ({"filters": "x"}, "filters"),
+        ({"fields": {"id": 1}}, "fields"),
     ],
 )
 async def test_a_bad_export_is_refused_before_sending(
@@ -279,7 +298,7 @@ async def test_an_export_asks_for_what_was_given(emulator: Emulator, client: Vou
     moment = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
     await client.orders.create_export(
         fields=("id", "amount"),
-        filters={"junction": "and", "created_at": {"conditions": {"$after": [moment]}}},
+        filters=MappingProxyType({"junction": "and", "created_at": {"conditions": {"$after": [moment]}}}),
         order="-created_at",
     )
     assert json.loads(emulator.requests[-1].body or b"") == {
@@ -307,7 +326,7 @@ async def test_the_twins_return_the_whole_answer(emulator: Emulator, client: Vou
     assert (await job).done_count == 1
     export = (await twins.create_export(fields=["id"])).data
     assert (await export).status == "DONE"
-    assert "ApiResponse [200] Order" in repr(created)
+    assert "status=200 data='Order'" in repr(created)
 
 
 @given(

@@ -2,9 +2,10 @@
 
 from msgspec import UNSET, UnsetType
 
-from voucherify_async.auth import ApiKeyAuth, Auth, BearerAuth, OAuthAuth
+from voucherify_async.auth import ApiKeyAuth, Auth, BearerAuth, OAuthAuth, Sender
 from voucherify_async.call import ApiResponse
 from voucherify_async.client import VoucherifyClient
+from voucherify_async.clock import Clock
 from voucherify_async.errors import (
     ApiError,
     AuthenticationError,
@@ -47,6 +48,7 @@ from voucherify_async.models.orders import (
     NewOrder,
     Order,
     OrderChanges,
+    OrderFields,
     OrderItem,
     OrderPage,
     OrderRedemption,
@@ -76,6 +78,7 @@ __all__ = [
     "BadRequestError",
     "BearerAuth",
     "ClientClosedError",
+    "Clock",
     "ConfigurationError",
     "ConflictError",
     "ConnectError",
@@ -102,6 +105,7 @@ __all__ = [
     "OAuthToken",
     "Order",
     "OrderChanges",
+    "OrderFields",
     "OrderItem",
     "OrderPage",
     "OrderRedemption",
@@ -114,6 +118,7 @@ __all__ = [
     "RateLimiter",
     "RequestTimeoutError",
     "RetryPolicy",
+    "Sender",
     "ServerError",
     "Sku",
     "StoredAddress",

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from typing import Any, NoReturn, Protocol, TypeVar
+from copy import copy
+from typing import Any, Final, NoReturn, Protocol, TypeVar
 
 from voucherify_async.call import ApiResponse, Call, json_decoder
 from voucherify_async.clock import Clock
@@ -11,6 +12,9 @@ from voucherify_async.models.oauth import OAuthToken
 from voucherify_async.wire import checked_header_value, query_string
 
 T = TypeVar("T")
+
+# How long tokens last, by the OAuth document.
+_USUAL_SECONDS: Final = 900
 
 
 class SignedHeaders(dict[str, str]):
@@ -164,7 +168,7 @@ class OAuthAuth(_Secretive):
             if renewal.cancelled():
                 continue  # the client that fetched for all was closed; fetch anew
             if (error := renewal.exception()) is not None:
-                raise error
+                raise copy(error)  # one for each who waits: an error that is raised gathers frames
             if self._signed is not None:
                 return self._signed  # fresh, however short its life
         return self._signed
@@ -177,10 +181,10 @@ class OAuthAuth(_Secretive):
 
     async def _renew(self, sender: Sender) -> None:
         token = (await sender.send(token_call(self._scope))).data
-        # Early enough that a request on its way still arrives with a good token.
-        margin = min(60.0, token.expires_in * 0.1)
+        # Renewed early enough that a request on its way still arrives with a good token.
+        lasts = token.expires_in or _USUAL_SECONDS
         self._signed = _bearer(token.access_token)
-        self._renew_at = sender.clock.monotonic() + token.expires_in - margin
+        self._renew_at = sender.clock.monotonic() + lasts - min(60.0, lasts * 0.1)
 
 
 def token_call(scope: str) -> Call[OAuthToken]:

@@ -1,9 +1,11 @@
 """A request before it is sent, and an answer after it came."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, Generic, NoReturn, TypeVar
 
 import msgspec
+
+from voucherify_async.secretive import Secretive, never_pickled
 
 T = TypeVar("T")
 
@@ -12,7 +14,7 @@ T = TypeVar("T")
 UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
-class Call(msgspec.Struct, Generic[T], frozen=True, gc=False):
+class Call(Secretive, Generic[T], frozen=True, gc=False):
     """One request to the API, described in full but for the keys.
 
     Attributes:
@@ -41,8 +43,12 @@ class Call(msgspec.Struct, Generic[T], frozen=True, gc=False):
     url: str | None = None
     streamed: bool = False
 
+    def _shown(self) -> Iterator[tuple[str, object]]:
+        yield "method", self.method
+        yield "path", self.path
 
-class ApiResponse(msgspec.Struct, Generic[T], frozen=True, gc=False):
+
+class ApiResponse(Secretive, Generic[T], frozen=True, gc=False):
     """An answer with its HTTP information.
 
     Attributes:
@@ -63,15 +69,14 @@ class ApiResponse(msgspec.Struct, Generic[T], frozen=True, gc=False):
     attempts: int
     elapsed: float
 
-    def __repr__(self) -> str:
+    def _shown(self) -> Iterator[tuple[str, object]]:
         # Headers and body may hold tokens, and are long.
-        return (
-            f"<ApiResponse [{self.status}] {type(self.data).__name__}, "
-            f"attempts={self.attempts}, elapsed={self.elapsed:.3f}>"
-        )
+        yield "status", self.status
+        yield "data", type(self.data).__name__
+        yield "attempts", self.attempts
+        yield "elapsed", round(self.elapsed, 6)
 
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("an ApiResponse is not pickled: its body may hold a token; pickle its data")
+    __reduce__ = never_pickled
 
 
 def nothing(body: bytes) -> None:

@@ -13,8 +13,9 @@ from voucherify_async.auth import ApiKeyAuth, Auth
 from voucherify_async.call import Call, any_json, json_decoder, nothing
 from voucherify_async.clock import Clock, SystemClock
 from voucherify_async.errors import ConfigurationError
+from voucherify_async.inputs import checked_json
 from voucherify_async.models.jobs import AsyncAction, Export
-from voucherify_async.options import Cluster, PoolLimits, RetryPolicy, Timeouts, check_choice
+from voucherify_async.options import Cluster, PoolLimits, RetryPolicy, Timeouts
 from voucherify_async.poller import ExportSource, ImportSource, Poller
 from voucherify_async.ratelimit import RateLimiter, SharedPause
 from voucherify_async.resources.async_actions import AsyncActions
@@ -25,8 +26,10 @@ from voucherify_async.session import CallOptions, SessionManager, call_options
 from voucherify_async.wire import (
     CLUSTERS,
     checked_base_url,
+    checked_header_name,
     checked_header_value,
     checked_path,
+    checked_proxy,
     client_headers,
     query_string,
 )
@@ -36,7 +39,6 @@ T = TypeVar("T")
 API_VERSION: Final = "v2018-08-01"
 
 _METHODS: Final = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
-_SIGNING: Final = frozenset({"authorization", "x-app-id", "x-app-token"})
 # Doing these twice is the same as doing them once (RFC 9110, section 9.2.2).
 _IDEMPOTENT: Final = frozenset({"GET", "PUT", "DELETE"})
 
@@ -56,7 +58,8 @@ class VoucherifyClient:
         pool: how many connections are kept, see `PoolLimits`.
         retry: how often a request is repeated, see `RetryPolicy`.
         rate_limiter: instead of the one that pauses all tasks together after a 429.
-        session: an `aiohttp.ClientSession` of yours, which is used and never closed.
+        session: an `aiohttp.ClientSession` of yours, which is used and never closed. aiohttp may send a GET, PUT or
+            DELETE of it twice on its own account, when a kept connection turns out to be closed.
         api_version: the version of the API that answers are asked for in.
         app_info: your application's name and version, added to the `User-Agent`.
         ssl_context: instead of the one that the whole process shares.
@@ -106,9 +109,9 @@ class VoucherifyClient:
             pool=_of_type("pool", pool, PoolLimits) or PoolLimits(),
             rate_limiter=rate_limiter or SharedPause(clock, longest=retry.max_wait),
             clock=clock,
-            session=session,
-            ssl_context=ssl_context,
-            proxy=proxy,
+            session=_of_type("session", session, aiohttp.ClientSession),
+            ssl_context=_of_type("ssl_context", ssl_context, ssl.SSLContext),
+            proxy=checked_proxy(proxy),
             trust_env=trust_env,
             allow_plain_http=allow_plain_http,
         )
@@ -180,7 +183,8 @@ class VoucherifyClient:
         Args:
             timeout: seconds for a whole call, or `Timeouts`.
             retry: instead of this client's.
-            headers: sent besides the client's own, or instead of them; those that sign a request stay out.
+            headers: sent besides the client's own, or instead of them. Those that sign or frame a request are
+                refused, and none goes to the host of a download that is not the API's own.
 
         Raises:
             ConfigurationError: an option does not fit.
@@ -192,10 +196,10 @@ class VoucherifyClient:
         elif timeout is not None:
             timeouts = msgspec.structs.replace(timeouts, total=timeout)
         merged = dict(now.headers)
+        if headers is not None and not isinstance(headers, Mapping):
+            raise ConfigurationError("headers", f"must be a mapping, not {type(headers).__name__}")
         for name, value in (headers or {}).items():
-            checked_header_value("headers", name)
-            if name.lower() in _SIGNING:
-                raise ConfigurationError(f"headers[{name!r}]", "signs requests; give it to the client as auth")
+            checked_header_name("headers", name)
             known = next((known for known in merged if known.lower() == name.lower()), name)
             merged[known] = checked_header_value(f"headers[{name!r}]", value)
         options = call_options(timeouts, _of_type("retry", retry, RetryPolicy) or now.retry, merged)
@@ -252,13 +256,13 @@ class VoucherifyClient:
         Repeated after a failure: `GET`, `PUT` and `DELETE`; the others only if the service certainly did not
         do it.
         """
-        if method not in _METHODS:
+        if not isinstance(method, str) or method not in _METHODS:
             raise ConfigurationError("method", f"must be one of {', '.join(sorted(_METHODS))}, not {method!r}")
+        encoded = None if body is None else checked_json("body", body, msgspec.json.decode)
         try:
-            encoded = None if body is None else msgspec.json.encode(body)
-        except (msgspec.MsgspecError, TypeError, ValueError, OverflowError, RecursionError) as error:
-            raise ConfigurationError("body", f"cannot be written as JSON: {error}") from None
-        decoder: Callable[[bytes], Any] = any_json if decode is None else json_decoder(decode)
+            decoder: Callable[[bytes], Any] = any_json if decode is None else json_decoder(decode)
+        except TypeError as error:
+            raise ConfigurationError("decode", f"is no type to decode: {error}") from None
         call = Call(
             method,
             checked_path(path),
@@ -293,6 +297,9 @@ def _auth(app_id: str | None, app_token: str | None, auth: Auth | None) -> Auth:
     if auth is not None:
         if app_id is not None or app_token is not None:
             raise ConfigurationError("auth", "give either auth or app_id and app_token, not both")
+        for method in ("headers", "rejected"):
+            if not callable(getattr(auth, method, None)):
+                raise ConfigurationError("auth", f"has no method {method}(): {type(auth).__name__}")
         return auth
     if app_id is None:
         raise ConfigurationError("app_id", "is missing; give app_id and app_token, or auth")
@@ -302,8 +309,10 @@ def _auth(app_id: str | None, app_token: str | None, auth: Auth | None) -> Auth:
 
 
 def _base_url(cluster: str, base_url: str | None, allow_plain_http: bool) -> str:
-    check_choice("cluster", cluster, Cluster)
-    return checked_base_url(base_url or CLUSTERS[cluster], allow_plain_http=allow_plain_http)
+    if cluster not in CLUSTERS:
+        raise ConfigurationError("cluster", f"must be one of {', '.join(CLUSTERS)}, not {cluster!r}")
+    url = CLUSTERS[cluster] if base_url is None else base_url
+    return checked_base_url(url, allow_plain_http=allow_plain_http)
 
 
 def _of_type(argument: str, value: T | None, expected: type[T]) -> T | None:

@@ -14,8 +14,9 @@ import msgspec
 
 from voucherify_async.models.orders import OrderRow
 
-# A row of an export is a few hundred bytes; its metadata can be long, but not this long.
-MAX_ROW_CHARACTERS = 16 * 1024 * 1024
+# A row of an export is a few hundred bytes; its metadata can be long, but not this long. A single cell is limited
+# by the csv module, to 131,072 characters.
+MAX_ROW_CHARACTERS = 1024 * 1024
 
 
 def _plain(name: str) -> str:
@@ -45,7 +46,7 @@ class CsvRows:
 
         Raises:
             UnicodeDecodeError: the file is not UTF-8.
-            csv.Error: it is no CSV, or a row is longer than 16 Mi characters.
+            csv.Error: it is no CSV, or a row is longer than 1 Mi characters, or a cell than 131,072.
             msgspec.ValidationError: a cell does not fit its column; the error names both.
         """
         self._rest += self._decoder.decode(piece, final=last)
@@ -70,7 +71,9 @@ class CsvRows:
             if quote < 0:
                 self._scanned = len(text)
                 return end
-            self._inside_quotes = not self._inside_quotes
+            # A quote opens at the beginning of a cell alone; behind another quote it is the second of a pair.
+            if self._inside_quotes or quote == 0 or text[quote - 1] in ',\n\r"':
+                self._inside_quotes = not self._inside_quotes
             position = quote + 1
 
     def _rows(self, text: str) -> Iterator[OrderRow]:
@@ -80,6 +83,8 @@ class CsvRows:
                 continue  # an empty line
             if self._columns is None:
                 self._columns = [_column(name) for name in cells]
+                if not any(field for field, _ in self._columns):
+                    raise csv.Error(f"no column of the header is known: {','.join(cells)[:200]}")
                 continue
             self._row_number += 1
             yield self._row(cells, self._columns)
@@ -90,10 +95,10 @@ class CsvRows:
         fields: dict[str, Any] = {}
         metadata: dict[str, Any] = {}
         for (field, key), cell in zip(columns, cells, strict=True):
-            if not cell:
-                continue
             if key is not None:
-                metadata[key] = cell
+                metadata[key] = cell or None
+            elif not cell:
+                continue
             elif field == "metadata":
                 metadata |= _json_object(cell)
             elif field:

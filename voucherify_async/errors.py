@@ -47,7 +47,13 @@ def _restore(
 
 
 class VoucherifyError(Exception):
-    """Anything this library raises by itself."""
+    """Anything this library raises by itself.
+
+    Attributes:
+        job_id: of the import or export that it is about; None if it is about none.
+    """
+
+    job_id: str | None = None
 
     # The default way of pickling calls the class with `args`, which is not how these are made.
     def __reduce__(self) -> tuple[Any, ...]:
@@ -89,6 +95,7 @@ class ApiError(VoucherifyError):
         attempts: how often the request was sent, 1 if once.
         outcome_unknown: whether the service may have done what was asked: after a 5xx, or if an earlier
             attempt got no answer.
+        retry_after: seconds to wait, as the service asks for; None if it does not say.
     """
 
     def __init__(
@@ -108,6 +115,7 @@ class ApiError(VoucherifyError):
         path: str = "",
         attempts: int = 1,
         outcome_unknown: bool = False,
+        retry_after: float | None = None,
     ) -> None:
         self.status = status
         self.code = code
@@ -123,11 +131,13 @@ class ApiError(VoucherifyError):
         self.path = path
         self.attempts = attempts
         self.outcome_unknown = outcome_unknown
+        self.retry_after = retry_after
         said = ": ".join(part for part in (key, message, details) if part)
         super().__init__(f"{status} {said}".rstrip())
 
     def __str__(self) -> str:
-        return f"{super().__str__()} [{_circumstances(self, self.request_id)}]"
+        hint = "" if self.retry_after is None else f"; may be sent again in {self.retry_after:.1f} s"
+        return f"{super().__str__()} [{_circumstances(self, self.request_id)}]{hint}"
 
 
 class BadRequestError(ApiError):
@@ -162,20 +172,12 @@ class RateLimitError(ApiError):
     """429: the limit is used up.
 
     Attributes:
-        retry_after: seconds to wait, as the service asks for; None if it does not say.
         limit_type: `api_calls`, `bulk_api_calls`, `api_calls_cycle` or `webhook_calls`, where it is told.
     """
 
-    def __init__(
-        self, *, retry_after: float | None = None, limit_type: str | None = None, **circumstances: Any
-    ) -> None:
+    def __init__(self, *, limit_type: str | None = None, **circumstances: Any) -> None:
         super().__init__(**circumstances)
-        self.retry_after = retry_after
         self.limit_type = limit_type
-
-    def __str__(self) -> str:
-        hint = "" if self.retry_after is None else f"; may be sent again in {self.retry_after:.1f} s"
-        return super().__str__() + hint
 
 
 class ServerError(ApiError):
@@ -276,7 +278,7 @@ class JobError(VoucherifyError):
 
     def __init__(self, problem: str, *, job_id: str, snapshot: "AsyncAction | Export | None" = None) -> None:
         super().__init__(problem)
-        self.job_id = job_id
+        self.job_id: str = job_id
         self.snapshot = snapshot
 
     def __str__(self) -> str:
@@ -316,6 +318,6 @@ def _circumstances(error: ApiError | TransportError | DecodeError, request_id: s
     if request_id:
         parts.append(f"request {request_id}")
     parts.append("1 attempt" if error.attempts == 1 else f"{error.attempts} attempts")
-    if error.outcome_unknown:
+    if error.outcome_unknown and error.method != "GET":
         parts.append("the service may have done it")
     return ", ".join(part for part in parts if part)

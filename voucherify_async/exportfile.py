@@ -13,17 +13,18 @@ from voucherify_async.clock import Clock
 from voucherify_async.csvrows import CsvRows
 from voucherify_async.errors import ConfigurationError, DecodeError, TransportError
 from voucherify_async.files import PartFile
-from voucherify_async.jobs import DownloadProgress
+from voucherify_async.jobs import DownloadProgress, report
 from voucherify_async.models.jobs import Export
 from voucherify_async.models.orders import OrderRow
 from voucherify_async.options import RetryPolicy
+from voucherify_async.outcome import Download
 from voucherify_async.retry import Fault, wait_before_repeat
-from voucherify_async.session import Download
 
 
 async def write_file(
     path: Path,
     *,
+    job_id: str,
     ready: Callable[[], Awaitable[Export]],
     open_download: Callable[[], Awaitable[Download]],
     retry: RetryPolicy,
@@ -36,10 +37,11 @@ async def write_file(
         attempt = 0
         while True:
             attempt += 1
+            download = await open_download()  # which repeats by itself what fails before the file begins to arrive
             try:
-                await _fetch(part, await open_download(), on_progress)
+                await _fetch(part, download, on_progress)
                 break
-            except TransportError:
+            except TransportError as error:
                 wait = wait_before_repeat(
                     retry,
                     Fault.NOT_DONE,
@@ -50,7 +52,10 @@ async def write_file(
                     chance=clock.random(),
                 )
                 if wait is None:
+                    error.job_id, error.attempts = job_id, attempt
                     raise
+            finally:
+                download.close()
             await clock.sleep(wait)
         await part.commit()
     return path
@@ -60,15 +65,11 @@ async def _fetch(
     part: PartFile, download: Download, on_progress: Callable[[DownloadProgress], object] | None
 ) -> None:
     done_bytes = 0
-    try:
-        part.restart()
-        while chunk := await download.chunk():
-            await part.write(chunk)
-            done_bytes += len(chunk)
-            if on_progress is not None:
-                on_progress(DownloadProgress(done_bytes, download.length_bytes))
-    finally:
-        download.close()
+    part.restart()
+    while chunk := await download.chunk():
+        await part.write(chunk)
+        done_bytes += len(chunk)
+        await report(on_progress, DownloadProgress(done_bytes, download.length_bytes))
 
 
 class ExportRows:
@@ -85,11 +86,17 @@ class ExportRows:
         self._wait_until_ready = ready
         self._open_download = open_download
         self._download: Download | None = None
+        self._begin()
+
+    def _begin(self) -> None:
         self._csv = CsvRows()
         self._rows: deque[OrderRow] = deque()
         self._ended = False
 
     async def __aenter__(self) -> Self:
+        if self._download is not None:
+            raise ConfigurationError("rows", "are being read already; ask the job for rows() of their own")
+        self._begin()
         await self._wait_until_ready()
         self._download = await self._open_download()
         return self
@@ -111,17 +118,24 @@ class ExportRows:
                 raise StopAsyncIteration
             if self._download is None:
                 raise ConfigurationError("rows", "use it with a context: async with job.rows() as rows")
-            piece = await self._download.chunk()
+            try:
+                piece = await self._download.chunk()
+            except TransportError as error:
+                self._ended = True
+                error.job_id = self._job_id
+                raise
             self._ended = not piece
             try:
                 self._rows.extend(self._csv.feed(piece, last=self._ended))
             except (csv.Error, msgspec.ValidationError, UnicodeDecodeError) as error:
                 self._ended = True
-                raise DecodeError(
+                misfit = DecodeError(
                     f"the export's file does not fit: {error}",
                     status=200,
                     method="GET",
                     path=f"/v1/exports/{self._job_id}",
                     outcome_unknown=False,
-                ) from None
+                )
+                misfit.job_id = self._job_id
+                raise misfit from None
         return self._rows.popleft()

@@ -1,7 +1,9 @@
 """Files that are there whole, or not at all."""
 
+import asyncio
 import os
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -54,11 +56,11 @@ class PartFile:
     async def commit(self) -> None:
         """Bring everything to the disk and put the file in its place."""
         await self._flush()
-        await run_sync(self._replace)
+        await _in_thread(self._replace)
 
     async def _flush(self) -> None:
         data, self._buffer = self._buffer, bytearray()
-        await run_sync(self._write_all, data)
+        await _in_thread(self._write_all, data)
 
     def _write_all(self, data: bytearray) -> None:
         rest = memoryview(data)
@@ -76,3 +78,13 @@ class PartFile:
                 os.fsync(folder)
             finally:
                 os.close(folder)
+
+
+async def _in_thread(work: Callable[..., None], *args: object) -> None:
+    """Do blocking work in a thread, and wait for it even if cancelled: the file must not be closed under it."""
+    thread = asyncio.ensure_future(run_sync(work, *args))
+    try:
+        await asyncio.shield(thread)
+    except asyncio.CancelledError:
+        await asyncio.wait([thread])
+        raise

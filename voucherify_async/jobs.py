@@ -1,6 +1,7 @@
 """Imports and exports as things to await."""
 
 import asyncio
+import inspect
 import os
 from collections.abc import Callable, Generator
 from pathlib import Path
@@ -10,24 +11,36 @@ import msgspec
 
 from voucherify_async.errors import (
     AuthenticationError,
+    ConfigurationError,
     ExportFailedError,
     ImportFailedError,
     JobError,
     JobTimeoutError,
+    VoucherifyError,
 )
 from voucherify_async.models.jobs import AsyncAction, Export, ImportResult, import_result
 from voucherify_async.options import check_seconds
+from voucherify_async.outcome import Download
 from voucherify_async.poller import Poller, Watch
 from voucherify_async.resources.exports import Exports
-from voucherify_async.session import CallOptions, Download, SessionManager
+from voucherify_async.session import CallOptions, SessionManager
 
 if TYPE_CHECKING:
     from voucherify_async.exportfile import ExportRows
 
 S = TypeVar("S", bound=AsyncAction | Export)
 R = TypeVar("R")
+T = TypeVar("T")
 
 DEFAULT_WAIT_SECONDS: Final = 3600.0
+
+
+async def report(on_progress: Callable[[T], object] | None, news: T) -> None:
+    """Call a user's function for progress, and await what it returns if that can be awaited."""
+    if on_progress is not None:
+        outcome = on_progress(news)
+        if inspect.isawaitable(outcome):
+            await outcome
 
 
 class _Job(Generic[S, R]):
@@ -61,7 +74,7 @@ class _Job(Generic[S, R]):
 
         Args:
             timeout: seconds to wait, an hour if not given; None for no limit.
-            on_progress: called with each state that is seen, the last one included.
+            on_progress: a function, async or not, called with each state that is seen, the last one included.
 
         Returns:
             What came of the job.
@@ -74,8 +87,7 @@ class _Job(Generic[S, R]):
         Repeated after a failure: looks are; the job is not started again.
         """
         async for snapshot in self.snapshots(timeout=timeout):
-            if on_progress is not None:
-                on_progress(snapshot)
+            await report(on_progress, snapshot)
         assert self._watch.snapshot is not None  # noqa: S101 - snapshots() ends with the last state, or raises
         return self._outcome(self._watch.snapshot)
 
@@ -108,6 +120,7 @@ class Snapshots(Generic[S]):
         self._timeout = timeout
         self._deadline: float | None = None
         self._seen = watch.version
+        self._begun = False
         self._ended = False
 
     def __aiter__(self) -> Self:
@@ -116,6 +129,9 @@ class Snapshots(Generic[S]):
     async def __anext__(self) -> S:
         if self._ended:
             raise StopAsyncIteration
+        if not self._begun and not self._watch.waiting:
+            self._watch.start_afresh()
+        self._begun = True
         known = self._watch.snapshot
         if known is None or not self._poller.is_final(known):
             known = await self._news()
@@ -161,15 +177,11 @@ class ImportJob(_Job[AsyncAction, ImportResult]):
         # the counts are there to say more.
         failed = snapshot.status == "FAILED" or snapshot.operation_status == "FAILED"
         counted = result is not None and (result.done_count or result.failed_count)
-        if result is None or (failed and not (snapshot.status == "DONE" and counted)):
-            said = result.message if result is not None else None
-            problem = "failed" if failed else "ended without a result"
-            raise ImportFailedError(
-                f"the import {problem}{f': {said}' if said else ''}",
-                job_id=self.id,
-                snapshot=snapshot,
-                result=result,
-            )
+        if failed and not (snapshot.status == "DONE" and counted):
+            said = f": {result.message}" if result is not None and result.message else ""
+            raise ImportFailedError(f"the import failed{said}", job_id=self.id, snapshot=snapshot, result=result)
+        if result is None:
+            raise JobError("the import ended, but tells no result", job_id=self.id, snapshot=snapshot)
         return result
 
 
@@ -214,7 +226,7 @@ class ExportJob(_Job[Export, Export]):
             path: where to; a file that exists is replaced.
             timeout: seconds to wait for the export, an hour if not given; None for no limit. While the file
                 arrives, `Timeouts.read` applies.
-            on_progress: called with the bytes so far, as they are written.
+            on_progress: a function, async or not, called with the bytes so far, as they are written.
 
         Returns:
             The path.
@@ -224,13 +236,15 @@ class ExportJob(_Job[Export, Export]):
             ApiError, ConnectError, RequestTimeoutError: the file could not be fetched.
             OSError: it could not be written.
 
-        Repeated after a failure: yes, from the beginning, as often as the client's `RetryPolicy` says.
+        Repeated after a failure: yes; a file that breaks off is begun again, as often as the client's `RetryPolicy`
+        says.
         Source: OpenAPI v2018-08-01, `GET /v1/exports/{export_Id}` on the download host.
         """
         from voucherify_async.exportfile import write_file  # noqa: PLC0415 - spares importing it with the package
 
         return await write_file(
             Path(path),
+            job_id=self.id,
             ready=lambda: self.wait(timeout=timeout),
             open_download=self._open,
             retry=self._options.retry,
@@ -260,18 +274,26 @@ class ExportJob(_Job[Export, Export]):
         return ExportRows(self.id, ready=lambda: self.wait(timeout=timeout), open_download=self._open)
 
     async def _open(self) -> Download:
+        """Ask for the file, with a fresh token if the one in its address has expired."""
         export = await self.wait()
         try:
-            return await self._session.download(self._url_of(export), self._options)
-        except AuthenticationError:
-            # The token in the address lives for a while only; the export names a fresh one.
-            export = await Exports(self._session, self._options).get(self.id)
-            return await self._session.download(self._url_of(export), self._options)
+            try:
+                return await self._download(export)
+            except AuthenticationError:
+                return await self._download(await Exports(self._session, self._options).get(self.id))
+        except VoucherifyError as error:
+            error.job_id = self.id
+            raise
 
-    def _url_of(self, export: Export) -> str:
+    async def _download(self, export: Export) -> Download:
         if export.result is None or not export.result.url:
             raise JobError("the export is done, but names no file", job_id=self.id, snapshot=export)
-        return export.result.url
+        try:
+            return await self._session.download(export.result.url, self._options)
+        except ConfigurationError as error:
+            raise JobError(
+                f"the export names a file that is not fetched: {error}", job_id=self.id, snapshot=export
+            ) from None
 
     def _outcome(self, snapshot: Export) -> Export:
         if snapshot.status != "DONE":

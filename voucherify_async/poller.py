@@ -6,10 +6,12 @@ for by themselves: 50 waiting imports cost one request per look, not 50.
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from copy import copy
 from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
 from voucherify_async.call import ApiResponse
 from voucherify_async.errors import (
+    ApiError,
     ClientClosedError,
     JobError,
     RateLimitError,
@@ -30,9 +32,11 @@ LONGEST_INTERVAL: Final = 10.0
 GROWTH: Final = 1.5
 JITTER: Final = 0.2
 
-# Looks that may fail in a row for reasons that pass, each with the client's own repeats, before all who wait are
-# told. With the intervals above that is a minute and more.
+# Looks in a row that may fail for reasons that pass, each with the client's own repeats, before all who wait are
+# told. One that the service asked to be made later does not count.
 PATIENCE: Final = 10
+# Seconds; a service that asks for a longer pause than this between two looks is not taken at its word.
+LONGEST_ASKED: Final = 3600.0
 
 _PASSING = (TransportError, ServerError, RateLimitError)
 _FETCHES_AT_ONCE: Final = 16
@@ -61,6 +65,11 @@ class Watch(Generic[S]):
         self.due_at = 0.0
         self.changed = asyncio.Event()
 
+    def start_afresh(self) -> None:
+        """Look at once, and often at first: somebody begins to wait, and nobody did."""
+        self.interval = FIRST_INTERVAL
+        self.due_at = 0.0
+
     def publish(self, snapshot: S | None, error: VoucherifyError | None = None) -> None:
         """Wake all who wait, with a new state or with an error."""
         self.snapshot = snapshot or self.snapshot
@@ -71,10 +80,10 @@ class Watch(Generic[S]):
 
 
 class Found(NamedTuple, Generic[S]):
-    """What one look brought: states by job id, and how many seconds the service asks to wait."""
+    """What one request brought: states by job id, and the headers, which may ask for a pause."""
 
     snapshots: dict[str, S]
-    asked: float | None = None
+    headers: Mapping[str, str]
 
 
 class Source(Protocol[S]):
@@ -124,7 +133,7 @@ class Poller(Generic[S]):
             while watch.version <= seen or watch.snapshot is None:
                 await watch.changed.wait()
                 if watch.error is not None:
-                    raise watch.error
+                    raise copy(watch.error) from watch.error.__cause__  # one for each who waits
             return watch.snapshot
         finally:
             watch.waiting -= 1
@@ -154,7 +163,7 @@ class Poller(Generic[S]):
                     await self._look(watches)
         except asyncio.CancelledError:
             for watch in self._unfinished():
-                watch.publish(None, ClientClosedError("the client was closed while a job was waited for"))
+                watch.publish(None, _closed(watch))
             raise
         except Exception as error:  # ours, or a rate limiter's: nobody must be left waiting for ever
             for watch in self._unfinished():
@@ -177,63 +186,86 @@ class Poller(Generic[S]):
     async def _look(self, watches: list[Watch[S]]) -> None:
         """Bring every watched job up to date, with as few requests as that takes."""
         job_ids = {watch.job_id for watch in watches}
-        errors: dict[str, VoucherifyError] = {}
-        found = Found[S]({})
-        try:
-            if len(job_ids) > 1:
-                found = await self._listed(job_ids)
-            singly = [
-                job_id
-                for job_id in job_ids
-                if (listed := found.snapshots.get(job_id)) is None
-                or (self._source.is_final(listed) and not self._source.is_complete(listed))
-            ]
-            for start in range(0, len(singly), _FETCHES_AT_ONCE):
-                batch = singly[start : start + _FETCHES_AT_ONCE]
-                fetched = await asyncio.gather(*map(self._source.one, batch), return_exceptions=True)
-                for job_id, answer in zip(batch, fetched, strict=True):
-                    if isinstance(answer, VoucherifyError):
-                        errors[job_id] = answer
-                        # A listed end without its result is no news yet.
-                        found.snapshots.pop(job_id, None)
-                    elif isinstance(answer, BaseException):
-                        raise answer
-                    else:
-                        found.snapshots.update(answer.snapshots)
-                        found = Found(found.snapshots, answer.asked or found.asked)
-        except VoucherifyError as error:
-            errors = dict.fromkeys(job_ids, error)
-        self._tell(watches, found, errors)
+        news: dict[str, S | VoucherifyError] = {}
+        pause = 0.0
+        if len(job_ids) > 1:
+            try:
+                listed, pause = await self._listed(job_ids)
+                news |= listed
+            except VoucherifyError as error:
+                # What is refused or cannot be read as a list may still be had one by one.
+                if _passes(error) or isinstance(error, ClientClosedError):
+                    news |= dict.fromkeys(job_ids, error)
+        singly = [job_id for job_id in job_ids if not self._is_news(news.get(job_id))]
+        for start in range(0, len(singly), _FETCHES_AT_ONCE):
+            batch = singly[start : start + _FETCHES_AT_ONCE]
+            for job_id, answer in zip(batch, await asyncio.gather(*map(self._one, batch)), strict=True):
+                if isinstance(answer, VoucherifyError):
+                    news[job_id] = answer
+                else:
+                    news |= answer.snapshots
+                    pause = max(pause, self._asked(answer.headers))
+        self._tell(watches, news, pause)
 
-    async def _listed(self, job_ids: set[str]) -> Found[S]:
+    def _is_news(self, news: S | VoucherifyError | None) -> bool:
+        """Whether it needs no look at the job by itself. A listed end without its result does."""
+        if news is None or isinstance(news, VoucherifyError):
+            return news is not None
+        return self._source.is_complete(news) or not self._source.is_final(news)
+
+    async def _one(self, job_id: str) -> Found[S] | VoucherifyError:
+        try:
+            return await self._source.one(job_id)
+        except VoucherifyError as error:
+            return error
+
+    async def _listed(self, job_ids: set[str]) -> tuple[dict[str, S], float]:
         """Find several jobs with few requests: older pages for as long as each brings two or more of them."""
-        missing, found = set(job_ids), Found[S]({})
+        missing, listed, pause = set(job_ids), dict[str, S](), 0.0
         last: S | None = None
         for number in range(1, _MOST_PAGES + 1):
             page = await self._source.page(number, last)
             news = {job_id: state for job_id, state in page.snapshots.items() if job_id in missing}
-            found = Found(found.snapshots | news, page.asked or found.asked)
+            listed |= news
+            pause = max(pause, self._asked(page.headers))
             missing -= news.keys()
             if len(missing) < 2 or len(news) < 2 or len(page.snapshots) < _PAGE:
                 break
             last = list(page.snapshots.values())[-1]
-        return found
+        return listed, pause
 
-    def _tell(self, watches: Iterable[Watch[S]], found: Found[S], errors: Mapping[str, VoucherifyError]) -> None:
-        passing = all(_passes(error) for error in errors.values())
-        self._failures = self._failures + 1 if errors and passing else 0
+    def _asked(self, headers: Mapping[str, str]) -> float:
+        """How many seconds an answer of success asks to wait before the next look."""
+        return min(asked_wait(200, headers, self._session.clock.wall()) or 0.0, LONGEST_ASKED)
+
+    def _tell(self, watches: Iterable[Watch[S]], news: Mapping[str, S | VoucherifyError], pause: float) -> None:
+        """Wake those who wait for a job that there is news of, and say when each is looked at next."""
+        errors = [error for error in news.values() if isinstance(error, VoucherifyError)]
+        asked = [error.retry_after for error in errors if isinstance(error, ApiError) and error.retry_after]
+        pause = max(pause, min(max(asked, default=0.0), LONGEST_ASKED))
+        if not errors:
+            self._failures = 0
+        elif not asked:
+            self._failures += 1
         clock = self._session.clock
         for watch in watches:
             spread = 1 + JITTER * (2 * clock.random() - 1)
-            watch.due_at = clock.monotonic() + max(watch.interval * spread, found.asked or 0.0)
+            watch.due_at = clock.monotonic() + max(watch.interval * spread, pause)
             watch.interval = min(watch.interval * GROWTH, LONGEST_INTERVAL)
-            watch.trouble = error = errors.get(watch.job_id)
-            if error is None:
-                watch.publish(found.snapshots[watch.job_id])
-            elif isinstance(error, ClientClosedError):
-                watch.publish(None, error)
-            elif not _passes(error) or self._failures >= PATIENCE:
-                watch.publish(None, _lost(watch, error))
+            found = news[watch.job_id]
+            watch.trouble = found if isinstance(found, VoucherifyError) else None
+            if not isinstance(found, VoucherifyError):
+                watch.publish(found)
+            elif isinstance(found, ClientClosedError):
+                watch.publish(None, _closed(watch))
+            elif not _passes(found) or self._failures >= PATIENCE:
+                watch.publish(None, _lost(watch, found))
+
+
+def _closed(watch: Watch[Any]) -> ClientClosedError:
+    error = ClientClosedError(f"the client was closed while job {watch.job_id} was waited for")
+    error.job_id = watch.job_id
+    return error
 
 
 def _lost(watch: Watch[S], error: Exception) -> JobError:
@@ -304,5 +336,4 @@ class ExportSource:
 
 
 def _found(response: ApiResponse[Any], snapshots: Iterable[S]) -> Found[S]:
-    asked = asked_wait(response.status, response.headers, 0.0)
-    return Found({snapshot.id: snapshot for snapshot in snapshots}, asked)
+    return Found({snapshot.id: snapshot for snapshot in snapshots}, response.headers)

@@ -2,12 +2,11 @@
 
 import asyncio
 import ssl
-from collections.abc import Coroutine, Mapping
-from typing import Any, NamedTuple, TypeVar, cast
+from collections.abc import Coroutine, Iterator, Mapping
+from typing import Any, Final, NamedTuple, TypeVar, cast
 from urllib.parse import urlsplit
 
 import aiohttp
-import msgspec
 from yarl import URL
 
 from voucherify_async.auth import Auth, SignedHeaders, key_headers_of
@@ -17,7 +16,6 @@ from voucherify_async.errors import (
     ApiError,
     ClientClosedError,
     ConfigurationError,
-    ConnectError,
     DecodeError,
     EventLoopError,
     RequestTimeoutError,
@@ -25,12 +23,11 @@ from voucherify_async.errors import (
     VoucherifyError,
 )
 from voucherify_async.options import PoolLimits, RetryPolicy, Timeouts
+from voucherify_async.outcome import Answer, Download, State, broken, misfit, refused, unsigned
 from voucherify_async.ratelimit import RateLimiter
-from voucherify_async.retry import Fault, fault_of_status, wait_before_repeat
+from voucherify_async.retry import Fault, wait_before_repeat
+from voucherify_async.secretive import Secretive
 from voucherify_async.wire import (
-    asked_wait,
-    decode_error,
-    error_of_answer,
     is_loopback,
     may_carry_keys,
     request_id_of,
@@ -39,8 +36,12 @@ from voucherify_async.wire import (
 
 T = TypeVar("T")
 
+# The headers that a host may have which is not the API's: no keys, and nothing that a user added.
+_FOR_ANYONE: Final = ("Accept", "Accept-Encoding", "User-Agent")
+_CLOSED_MEANWHILE: Final = "the client was closed while the call was under way"
 
-class CallOptions(msgspec.Struct, frozen=True, gc=False):
+
+class CallOptions(Secretive, frozen=True, gc=False):
     """What one client, or a `with_options` view of it, asks of its calls."""
 
     timeouts: Timeouts
@@ -48,12 +49,17 @@ class CallOptions(msgspec.Struct, frozen=True, gc=False):
     headers: Mapping[str, str]
     limits: aiohttp.ClientTimeout
 
+    def _shown(self) -> Iterator[tuple[str, object]]:
+        # Not the headers: a user may have put anything into them.
+        yield "timeouts", self.timeouts
+        yield "retry", self.retry
+
 
 def call_options(timeouts: Timeouts, retry: RetryPolicy, headers: Mapping[str, str]) -> CallOptions:
     """Options with what follows from them, worked out once."""
     connect = timeouts.connect
     # aiohttp's `connect` counts from the queue for a connection on, `sock_connect` one connection alone.
-    queue = None if timeouts.pool is None or connect is None else timeouts.pool + connect
+    queue = None if timeouts.pool is None else timeouts.pool + (connect or 0.0)
     limits = aiohttp.ClientTimeout(total=None, connect=queue, sock_connect=connect, sock_read=timeouts.read)
     return CallOptions(timeouts, retry, headers, limits)
 
@@ -97,15 +103,15 @@ class SessionManager:
         self._trust_env = trust_env
         self._allow_plain_http = allow_plain_http
         self._open: _OpenSession | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()  # ours
+        self._calls: set[asyncio.Task[Any]] = set()  # users' tasks that are within a call
+        self._ended: set[asyncio.Task[Any]] = set()  # those whose call a closing client has ended
         self._closed = False
+        self._closing: asyncio.Task[None] | None = None
 
     # --- Sending --------------------------------------------------------------------------------------------
 
-    # One loop, in one place, to be read from top to bottom: that is worth more than a low count of branches.
-    async def send(  # noqa: PLR0912, PLR0915
-        self, call: Call[T], options: CallOptions | None = None
-    ) -> ApiResponse[T]:
+    async def send(self, call: Call[T], options: CallOptions | None = None) -> ApiResponse[T]:
         """Send a call, again if it may be and need be, and decode its answer.
 
         Raises:
@@ -115,86 +121,125 @@ class SessionManager:
             ClientClosedError, EventLoopError: the client cannot be used here.
         """
         options = options or self._options
-        clock, total = self.clock, options.timeouts.total
         http = self._session()
-        url = URL(call.url or f"{self.base_url}{call.path}{'?' if call.query else ''}{call.query}", encoded=True)
-        started = clock.monotonic()
-        attempt = 0
-        maybe_done = False  # an earlier attempt may have had its effect
-        in_flight = False  # and so may this one
-        renewed = False
-        deadline = asyncio.timeout(total)
+        state = State()
+        deadline = asyncio.timeout(options.timeouts.total)
+        task = cast("asyncio.Task[Any]", asyncio.current_task())
+        within_another = task in self._calls
+        self._calls.add(task)
         try:
             async with deadline:
-                while True:
-                    attempt += 1
-                    in_flight = False
-                    await self._limiter.acquire()
-                    signed = await self._sign(call)
-                    headers = SignedHeaders({**options.headers, **signed})
-                    if call.body is not None:
-                        headers["Content-Type"] = call.content_type
-                    in_flight = True
-                    try:
-                        answer = await http.request(
-                            call.method,
-                            url,
-                            data=call.body,
-                            headers=headers,
-                            allow_redirects=False,
-                            raise_for_status=False,
-                            timeout=options.limits,
-                            ssl=self._ssl,
-                            proxy=self._proxy,
-                        )
-                        status = answer.status
-                        unread = call.streamed and 200 <= status < 300
-                        body = b"" if unread else await answer.read()
-                    except (aiohttp.ClientError, TimeoutError, OSError, RuntimeError) as error:
-                        if self._closed or http.closed:
-                            raise ClientClosedError("the client was closed while the call was under way") from None
-                        failed = _broken(call, error, attempt)
-                    else:
-                        self._limiter.observe(status, answer.headers)
-                        if 200 <= status < 300:
-                            try:
-                                data = cast(T, Download(answer, call)) if unread else call.decode(body)
-                                elapsed = clock.monotonic() - started
-                                request_id = request_id_of(answer.headers)
-                                return ApiResponse(data, status, answer.headers, body, request_id, attempt, elapsed)
-                            except UNREADABLE as error:
-                                failed = _misfit(call, error, answer, body, attempt)
-                        else:
-                            if status == 401 and not renewed and not call.keys_only:
-                                renewed = True
-                                if self._auth.rejected(signed):
-                                    continue
-                            failed = _refused(call, answer, body, attempt, clock.wall())
-                    in_flight = False
-                    maybe_done = maybe_done or failed.fault is Fault.MAYBE_DONE
-                    failed.error.outcome_unknown |= maybe_done
-                    wait = wait_before_repeat(
-                        options.retry,
-                        failed.fault,
-                        attempt=attempt,
-                        repeatable=call.repeatable,
-                        asked=failed.asked,
-                        remaining=None if total is None else total - (clock.monotonic() - started),
-                        chance=clock.random(),
-                    )
-                    if wait is None:
-                        raise failed.error
-                    await clock.sleep(wait)
+                return await self._attempts(http, call, options, state)
         except TimeoutError as error:
             if isinstance(error, VoucherifyError) or not deadline.expired():
                 raise
-            raise RequestTimeoutError(
-                f"no answer within {total} s",
-                outcome_unknown=maybe_done or in_flight,
+            failure: VoucherifyError = RequestTimeoutError(
+                f"no answer within {options.timeouts.total} s",
+                outcome_unknown=state.maybe_done or state.in_flight,
                 method=call.method,
                 path=call.path,
-                attempts=attempt,
-            ) from None
+                attempts=state.attempt,
+            )
+        except asyncio.CancelledError as error:
+            # By a closing client alone, or (also) by the user?
+            if task not in self._ended or task.uncancel() > 0:
+                raise error.with_traceback(None) from None
+            failure = ClientClosedError(_CLOSED_MEANWHILE)
+        finally:
+            self._ended.discard(task)
+            if not within_another:
+                self._calls.discard(task)
+        # Not raised where it was caught, and cancelling goes on without its traceback: the frames below hold the
+        # signed headers.
+        raise failure
+
+    async def _attempts(
+        self, http: aiohttp.ClientSession, call: Call[T], options: CallOptions, state: State
+    ) -> ApiResponse[T]:
+        """THE loop: wait for the limiter, sign, send, decode; or ask the rules of `retry` what to do."""
+        clock, total = self.clock, options.timeouts.total
+        started = clock.monotonic()
+        renewed = False
+        while True:
+            state.attempt += 1
+            state.in_flight = False
+            await self._limiter.acquire()
+            try:
+                signed = await self._sign(call)
+            except (ApiError, TransportError, DecodeError) as error:
+                raise unsigned(error, state) from None
+            state.in_flight = True
+            try:
+                answer = await self._exchange(http, call, options, signed)
+            except (aiohttp.ClientError, TimeoutError, OSError, RuntimeError) as error:
+                if self._closed or http.closed:
+                    raise ClientClosedError(_CLOSED_MEANWHILE) from None
+                failed = broken(call, error, state.attempt)
+            else:
+                self._limiter.observe(answer.status, answer.headers)
+                if 200 <= answer.status < 300:
+                    try:
+                        return ApiResponse(
+                            cast(T, answer.body) if isinstance(answer.body, Download) else call.decode(answer.body),
+                            answer.status,
+                            answer.headers,
+                            b"" if isinstance(answer.body, Download) else answer.body,
+                            request_id_of(answer.headers),
+                            state.attempt,
+                            clock.monotonic() - started,
+                        )
+                    except UNREADABLE as error:
+                        failed = misfit(call, error, answer, state.attempt)
+                else:
+                    if answer.status == 401 and not renewed and not call.keys_only:
+                        renewed = True
+                        if self._auth.rejected(signed):
+                            continue
+                    failed = refused(call, answer, state.attempt, clock.wall())
+            state.in_flight = False
+            state.maybe_done = state.maybe_done or failed.fault is Fault.MAYBE_DONE
+            failed.error.outcome_unknown |= state.maybe_done
+            wait = wait_before_repeat(
+                options.retry,
+                failed.fault,
+                attempt=state.attempt,
+                repeatable=call.repeatable,
+                asked=failed.asked,
+                remaining=None if total is None else total - (clock.monotonic() - started),
+                chance=clock.random(),
+            )
+            if wait is None:
+                raise failed.error
+            await clock.sleep(wait)
+
+    async def _exchange(
+        self, http: aiohttp.ClientSession, call: Call[Any], options: CallOptions, signed: Mapping[str, str]
+    ) -> Answer:
+        """One request and its answer: where aiohttp is touched."""
+        target = call.url or f"{self.base_url}{call.path}{'?' if call.query else ''}{call.query}"
+        headers = SignedHeaders({**options.headers, **signed})
+        if call.body is not None:
+            headers["Content-Type"] = call.content_type
+        if call.streamed:
+            # A length then counts the bytes of the file itself, and one that breaks off is noticed.
+            headers |= {"Accept": "*/*", "Accept-Encoding": "identity"}
+            if not signed:
+                headers = SignedHeaders({name: headers[name] for name in _FOR_ANYONE if name in headers})
+        answer = await http.request(
+            call.method,
+            URL(target, encoded=True),
+            data=call.body,
+            headers=headers,
+            allow_redirects=False,
+            raise_for_status=False,
+            timeout=options.limits,
+            ssl=self._ssl,
+            proxy=self._proxy,
+            auto_decompress=not call.streamed,
+        )
+        if call.streamed and 200 <= answer.status < 300:
+            return Answer(answer.status, answer.headers, Download(answer, call))
+        return Answer(answer.status, answer.headers, await answer.read())
 
     async def download(self, url: str, options: CallOptions) -> "Download":
         """Ask for a file, and come back when it begins to arrive. The caller closes it.
@@ -203,10 +248,15 @@ class SessionManager:
             ConfigurationError: the URL is plain http, and that was not allowed.
             ApiError, ConnectError, RequestTimeoutError: as `send`. It is repeated as any GET is.
         """
-        target = urlsplit(url)
-        if target.scheme != "https" and not (self._allow_plain_http or is_loopback(target.hostname or "")):
+        try:
+            parts = urlsplit(url)
+            host, _ = parts.hostname, parts.port
+        except ValueError as error:
+            raise ConfigurationError("url", f"is none: {error}") from None
+        plain = parts.scheme == "http" and (self._allow_plain_http or is_loopback(host or ""))
+        if not host or not (parts.scheme == "https" or plain):
             raise ConfigurationError("url", f"a download without https is refused: {without_query(url)}")
-        call: Call[Download] = Call("GET", target.path, never, url=url, streamed=True, withhold_body=True)
+        call: Call[Download] = Call("GET", parts.path, never, url=url, streamed=True, withhold_body=True)
         return (await self.send(call, options)).data
 
     async def _sign(self, call: Call[Any]) -> Mapping[str, str]:
@@ -227,8 +277,12 @@ class SessionManager:
             raise ClientClosedError("the client is closed; make a new one")
         if self._open is not None and (self._injected is not None or self._open.loop.is_running()):
             raise EventLoopError("the client belongs to another event loop; make one client for each loop")
-        # A loop that has ended took its connections with it: start afresh on this one.
-        self._tasks.clear()
+        # aiohttp keeps the loop to itself, and its own complaint comes late and does not name the cause.
+        if self._injected is not None and getattr(self._injected, "_loop", loop) is not loop:
+            raise EventLoopError("the session that was given belongs to another event loop")
+        # A loop that has ended took its connections and tasks with it: start afresh on this one.
+        self._tasks = {task for task in self._tasks if task.get_loop() is loop}
+        self._calls.clear()
         self._open = _OpenSession(self._injected or self._new_session(), loop)
         return self._open.http
 
@@ -252,117 +306,35 @@ class SessionManager:
             raise ClientClosedError("the client is closed; make a new one")
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._forget)
         return task
 
+    def _forget(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # told to those who wait; if nobody does any more, it is nobody's concern
+
     async def aclose(self) -> None:
-        """Cancel the client's tasks and close its connections; an injected session stays open."""
-        self._closed = True
-        opened, self._open = self._open, None
-        if opened is None or opened.loop.is_closed():
-            return
-        if opened.loop is not asyncio.get_running_loop():
-            self._open = opened
+        """End all calls and tasks and close the connections; an injected session stays open."""
+        loop = asyncio.get_running_loop()
+        if self._open is not None and self._open.loop is not loop and not self._open.loop.is_closed():
             raise EventLoopError("the client belongs to another event loop; close it there")
-        import anyio  # noqa: PLC0415 - 2 ms that importing the package need not cost
+        self._closed = True
+        if self._closing is None or self._closing.get_loop() is not loop:
+            self._closing = loop.create_task(self._close_all())
+        # Half a clean-up would leave sockets behind: who is cancelled while waiting for it does not end it.
+        await asyncio.shield(self._closing)
 
-        # Shielded: half a clean-up would leave sockets behind.
-        with anyio.CancelScope(shield=True):
-            tasks = list(self._tasks)
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            if self._injected is None:
-                await opened.http.close()
-
-
-class Download:
-    """A file that is arriving.
-
-    Attributes:
-        length_bytes: of the whole file, None if the server does not say.
-    """
-
-    def __init__(self, answer: aiohttp.ClientResponse, call: Call[Any]) -> None:
-        self._answer = answer
-        self._call = call
-        # With a content coding, the header counts the bytes on the wire, not those of the file.
-        coded = "Content-Encoding" in answer.headers
-        self.length_bytes = None if coded else answer.content_length
-
-    async def chunk(self) -> bytes:
-        """The next piece, empty at the end.
-
-        Raises:
-            ConnectError, RequestTimeoutError: the file broke off.
-        """
-        try:
-            return await self._answer.content.readany()
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise _transport_error(self._call, error, attempts=1) from None
-
-    def close(self) -> None:
-        """Give the connection back, if the file has arrived, or close it."""
-        if self._answer.content.at_eof():
-            self._answer.release()
-        else:
-            self._answer.close()
-
-
-class _Failed(NamedTuple):
-    """An attempt that failed: its error, how it failed, and how many seconds the service asks to wait."""
-
-    error: ApiError | TransportError | DecodeError
-    fault: Fault
-    asked: float | None = None
-
-
-def _broken(call: Call[Any], error: Exception, attempt: int) -> _Failed:
-    """No answer, or not the whole of it."""
-    if isinstance(error, RuntimeError):
-        raise error  # not about the network
-    not_sent = isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError))
-    return _Failed(
-        _transport_error(call, error, attempts=attempt), Fault.NOT_DONE if not_sent else Fault.MAYBE_DONE
-    )
-
-
-def _misfit(
-    call: Call[Any], error: Exception, answer: aiohttp.ClientResponse, body: bytes, attempt: int
-) -> _Failed:
-    """An answer of success that cannot be read."""
-    # What is no JSON at all was broken on the way; JSON of another shape will be the same again.
-    fault = Fault.FINAL if isinstance(error, msgspec.ValidationError) else Fault.MAYBE_DONE
-    return _Failed(decode_error(call, error, answer.status, answer.headers, body, attempts=attempt), fault)
-
-
-def _refused(call: Call[Any], answer: aiohttp.ClientResponse, body: bytes, attempt: int, now: float) -> _Failed:
-    """An answer with an error status."""
-    fault = fault_of_status(answer.status)
-    if answer.headers.get("X-Rate-Limit-Type") == "api_calls_cycle":
-        fault = Fault.FINAL  # used up for weeks, whatever Retry-After says
-    error = error_of_answer(call, answer.status, answer.headers, body, now=now, attempts=attempt)
-    return _Failed(error, fault, asked_wait(answer.status, answer.headers, now))
-
-
-def _transport_error(call: Call[Any], error: Exception, *, attempts: int) -> TransportError:
-    kind = RequestTimeoutError if isinstance(error, TimeoutError) else ConnectError
-    problem = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    failure = kind(
-        problem.replace(call.url, without_query(call.url)) if call.url else problem,
-        outcome_unknown=False,
-        method=call.method,
-        path=call.path,
-        attempts=attempts,
-    )
-    failure.__cause__ = _without_frames(error) if call.url is None else None
-    return failure
-
-
-def _without_frames(error: BaseException) -> BaseException:
-    """The error and its causes without their frames, whose variables hold the signed headers."""
-    link: BaseException | None = error
-    while link is not None:
-        link.__traceback__ = None
-        link = link.__cause__ or link.__context__
-    return error
+    async def _close_all(self) -> None:
+        opened, self._open = self._open, None
+        loop = asyncio.get_running_loop()
+        tasks = [task for task in self._tasks if task.get_loop() is loop]
+        for task in tasks:
+            task.cancel()
+        for call in self._calls.difference(tasks):
+            if call.get_loop() is loop:
+                self._ended.add(call)
+                call.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if opened is not None and opened.loop is loop and self._injected is None:
+            await opened.http.close()

@@ -1,11 +1,12 @@
 """What goes over the wire and what comes back, as pure functions: URLs, headers, error bodies, redaction."""
 
+import re
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
 from platform import python_version
 from typing import Any, Final
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, unquote, urlencode, urlsplit
 
 import msgspec
 from aiohttp import __version__ as aiohttp_version
@@ -44,6 +45,16 @@ _ERRORS: Final[dict[int, type[ApiError]]] = {
     423: LockedError,
 }
 
+_TOKEN: Final = re.compile(rb"([?&]token=)[^\"&\s\\]+")
+_HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # a token: RFC 9110, section 5.6.2
+_LOOSE_PERCENT: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
+# What a request is framed and routed by, and what signs it.
+_OWN_HEADERS: Final = {
+    *("authorization", "x-app-id", "x-app-token"),
+    *("connection", "content-length", "content-type", "expect", "host", "keep-alive"),
+    *("te", "trailer", "transfer-encoding", "upgrade"),
+}
+
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -61,7 +72,9 @@ def checked_base_url(url: str, *, allow_plain_http: bool) -> str:
         raise ConfigurationError("base_url", "must begin with https:// (or http://) and name a host")
     if parts.username is not None or parts.password is not None:
         raise ConfigurationError("base_url", "must not hold a user name or a password")
-    if parts.query or parts.fragment:
+    if not url.isascii() or not url.isprintable() or " " in url:
+        raise ConfigurationError("base_url", "must be printable ASCII without blanks")
+    if "?" in url or "#" in url:
         raise ConfigurationError("base_url", "must not have a query or a fragment")
     if parts.scheme == "http" and not (allow_plain_http or is_loopback(host)):
         raise ConfigurationError(
@@ -70,6 +83,20 @@ def checked_base_url(url: str, *, allow_plain_http: bool) -> str:
             "use https, or say allow_plain_http=True if that is what you want",
         )
     return url.rstrip("/")
+
+
+def checked_proxy(url: str | None) -> str | None:
+    """The URL of a proxy. The error does not repeat it: it may hold a password."""
+    if url is None:
+        return None
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in _DEFAULT_PORTS and bool(parts.hostname) and parts.port != 0
+    except (ValueError, TypeError, AttributeError):
+        usable = False
+    if not usable:
+        raise ConfigurationError("proxy", "must begin with http:// or https:// and name a host")
+    return url
 
 
 def is_loopback(host: str) -> bool:
@@ -120,23 +147,39 @@ def quoted_id(argument: str, value: str) -> str:
 
 def checked_path(path: str) -> str:
     """A path that a user wrote, for `client.request`: quoted where it must be, and never another host's."""
-    if not path.startswith("/") or path.startswith("//"):
+    if not isinstance(path, str) or not path.startswith("/") or path.startswith("//"):
         raise ConfigurationError("path", "must begin with one slash, as in /v1/vouchers")
     if "?" in path or "#" in path:
         raise ConfigurationError("path", "must not hold a query; give it as query={...}")
-    if any(segment in {".", ".."} for segment in path.split("/")):
+    if any(unquote(segment) in {".", ".."} for segment in path.split("/")):
         raise ConfigurationError("path", "must not hold the segments . or ..")
-    return quote(path, safe="/%:@!$&'()*+,;=~")
+    if _LOOSE_PERCENT.search(path):
+        raise ConfigurationError("path", "holds a % that quotes nothing; write it as %25")
+    try:
+        return quote(path, safe="/%:@!$&'()*+,;=~")
+    except UnicodeEncodeError:
+        raise ConfigurationError("path", "holds a lone surrogate, which has no UTF-8") from None
 
 
 def query_string(parameters: Mapping[str, str | int | float | bool | None]) -> str:
     """The query of a URL; parameters that are None are left out."""
+    for name, value in parameters.items():
+        if not isinstance(value, str | int | float | None):
+            raise ConfigurationError(f"query[{name!r}]", f"must be a plain value, not {type(value).__name__}")
     given = {
         name: str(value).lower() if isinstance(value, bool) else value
         for name, value in parameters.items()
         if value is not None
     }
-    return urlencode(given, quote_via=quote)
+    try:
+        return urlencode(given, quote_via=quote)
+    except UnicodeEncodeError:
+        raise ConfigurationError("query", "holds a lone surrogate, which has no UTF-8") from None
+
+
+def without_tokens(body: bytes) -> bytes:
+    """A body that errors can carry: the address of an export's file holds a token."""
+    return _TOKEN.sub(rb"\1...", body)
 
 
 def without_query(url: str) -> str:
@@ -157,6 +200,15 @@ def client_headers(api_version: str, app_info: str | None) -> dict[str, str]:
         "X-Voucherify-API-Version": checked_header_value("api_version", api_version),
         "X-Voucherify-Channel": "Python-SDK",
     }
+
+
+def checked_header_name(argument: str, name: str) -> str:
+    """The name of a header that a user may add."""
+    if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
+        raise ConfigurationError(argument, f"{name!r} is no name of a header")
+    if name.lower() in _OWN_HEADERS or name.lower().startswith("proxy-"):
+        raise ConfigurationError(argument, f"{name} is set by the client itself")
+    return name
 
 
 def checked_header_value(argument: str, value: str) -> str:
@@ -224,19 +276,25 @@ def error_of_answer(
         "request_id": said.get("request_id") or request_id_of(headers),
         "resource_id": said.get("resource_id"),
         "resource_type": said.get("resource_type"),
-        "headers": headers,
-        "body": b"" if call.withhold_body else body,
+        "headers": _shareable(headers),
+        "body": b"" if call.withhold_body else without_tokens(body),
         "method": call.method,
         "path": call.path,
         "attempts": attempts,
+        "retry_after": asked_wait(status, headers, now),
     }
     if status == 429:
-        return RateLimitError(
-            retry_after=asked_wait(status, headers, now),
-            limit_type=headers.get("X-Rate-Limit-Type"),
-            **circumstances,
-        )
+        return RateLimitError(limit_type=headers.get("X-Rate-Limit-Type"), **circumstances)
     return _ERRORS.get(status, ServerError if status >= 500 else ApiError)(**circumstances)
+
+
+def _shareable(headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers of an answer that errors can carry."""
+    return {
+        name: without_query(value) if name.lower() in {"location", "content-location"} else value
+        for name, value in headers.items()
+        if name.lower() != "set-cookie"
+    }
 
 
 def _error_body(body: bytes) -> dict[str, Any]:
@@ -250,12 +308,14 @@ def _error_body(body: bytes) -> dict[str, Any]:
     said: dict[str, Any] = {
         name: value for name, value in fields.items() if isinstance(value, str) and name != "code"
     }
+    if (details := fields.get("details")) is not None and not isinstance(details, str):
+        said["details"] = msgspec.json.encode(details).decode()
     if isinstance(code := fields.get("code"), int) and not isinstance(code, bool):
         said["code"] = code
     # A validation rule's own message is what its author wants the customer to see.
     nested = fields.get("error")
-    if "message" not in said and isinstance(nested, dict) and isinstance(nested.get("message"), str):
-        said["message"] = nested["message"]
+    if isinstance(nested, dict) and isinstance(rule := nested.get("message"), str) and rule != said.get("message"):
+        said["message"] = ": ".join(part for part in (said.get("message"), rule) if part)
     return said
 
 
@@ -274,7 +334,7 @@ def decode_error(
     return DecodeError(
         f"the answer does not fit: {problem or json_path}",
         json_path=json_path.rstrip("`") if marker else "$",
-        body=b"" if call.withhold_body else body,
+        body=b"" if call.withhold_body else without_tokens(body),
         status=status,
         request_id=request_id_of(headers),
         method=call.method,

@@ -1,5 +1,6 @@
 """Imports and exports under way, and what comes of them (OpenAPI v2018-08-01: async-actions.json, exports.json)."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -7,6 +8,7 @@ from msgspec import Struct
 
 from voucherify_async.errors import ImportFailedError
 from voucherify_async.models.orders import AwareTime
+from voucherify_async.secretive import Secretive
 from voucherify_async.wire import without_query
 
 
@@ -91,35 +93,61 @@ class ImportResult(Struct, frozen=True, kw_only=True, gc=False):
 
 
 def import_result(action: AsyncAction) -> ImportResult:
-    """The result of a finished import. `failed` is read as an array, as an object or as nothing.
+    """The result of a finished import.
 
-    The document's schema says object, its description and example an array.
+    `failed` is read as an array, as an object, as objects by key, or as nothing: its schema says object, its
+    description and its example an array.
 
     Raises:
-        msgspec.ValidationError: it is neither.
+        msgspec.ValidationError: a count is no number, or `failed` none of these.
     """
-    fields = dict(action.result or {})
-    failed = fields.get("failed")
+    fields = {name: value for name, value in (action.result or {}).items() if value is not None}
+    failed = fields.pop("failed", [])
     if isinstance(failed, dict):
-        fields["failed"] = [failed] if failed else []
-    given = {name: value for name, value in fields.items() if value is not None}
-    return msgspec.convert({**given, "job_id": action.id}, ImportResult, strict=False)
+        one = not failed.keys().isdisjoint({"source_id", "reason"})
+        failed = [failed] if one else [_keyed_failure(key, value) for key, value in failed.items()]
+    result = msgspec.convert({**fields, "job_id": action.id}, ImportResult, strict=False)
+    return msgspec.structs.replace(result, failed=msgspec.convert(_with_text(failed), list[ImportFailure]))
 
 
-class ExportFile(Struct, frozen=True, kw_only=True, gc=False):
-    """Where the file of a finished export is. Its address holds a token, so it does not show or pickle it.
+def _with_text(failed: object) -> object:
+    """The failures with their values as strings: an id may come as a number."""
+    if not isinstance(failed, list):
+        return failed
+    return [
+        {name: value if value is None else str(value) for name, value in failure.items()}
+        if isinstance(failure, dict)
+        else failure
+        for failure in failed
+    ]
+
+
+def _keyed_failure(key: str, value: object) -> object:
+    if isinstance(value, dict):
+        return value
+    return {"source_id": key, "reason": value}
+
+
+class ExportFile(Secretive, frozen=True, kw_only=True, gc=False):
+    """Where the file of a finished export is. Its address holds a token, which is neither shown nor pickled.
 
     Attributes:
-        url: on the download host, with `?token=`.
+        url: on the download host, with `?token=`. Without the token, after it was pickled.
     """
 
     url: str | None = None
 
-    def __repr__(self) -> str:
-        return f"ExportFile(url={without_query(self.url) if self.url else None!r})"
+    def _shown(self) -> Iterator[tuple[str, object]]:
+        yield "url", self.url and without_query(self.url)
+
+    def __copy__(self) -> "ExportFile":
+        return self
+
+    def __deepcopy__(self, memo: object) -> "ExportFile":
+        return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _export_file, (without_query(self.url) if self.url else None,)
+        return _export_file, (self.url and self.url.partition("?")[0],)
 
 
 def _export_file(url: str | None) -> ExportFile:

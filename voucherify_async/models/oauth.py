@@ -1,18 +1,18 @@
 """OAuth tokens (OpenAPI v2018-08-01, oauth.json)."""
 
-from typing import NoReturn
+from collections.abc import Iterator
 
-import msgspec
+from voucherify_async.secretive import Secretive, never_pickled
 
 
-class OAuthToken(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class OAuthToken(Secretive, frozen=True, kw_only=True, gc=False):
     """A bearer token and what is known of it. It does not show the token, and is not pickled.
 
     Attributes:
         access_token: for the header `Authorization: Bearer ...`.
         client_id: who it was made for.
         expires_at: Unix seconds.
-        expires_in: seconds from when it was made.
+        expires_in: seconds from when it was made; the service's documents say 900.
         scope: what it may be used for, separated by blanks.
         token_type: `Bearer`.
     """
@@ -20,18 +20,18 @@ class OAuthToken(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     access_token: str
     client_id: str | None = None
     expires_at: int | None = None
-    expires_in: int = 900
+    expires_in: int | None = None
     scope: str | None = None
     token_type: str | None = None
 
-    def __repr__(self) -> str:
-        return f"<OAuthToken scope={self.scope!r} expires_at={self.expires_at}>"
+    def _shown(self) -> Iterator[tuple[str, object]]:
+        yield "scope", self.scope
+        yield "expires_at", self.expires_at
 
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("an OAuthToken is not pickled: it is a secret")
+    __reduce__ = never_pickled
 
 
-class TokenIntrospection(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class TokenIntrospection(Secretive, frozen=True, kw_only=True, gc=False):
     """What the service knows of a token. It does not show the token, and is not pickled.
 
     Attributes:
@@ -48,8 +48,9 @@ class TokenIntrospection(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     scope: str | None = None
     token_type: str | None = None
 
-    def __repr__(self) -> str:
-        return f"<TokenIntrospection active={self.active} scope={self.scope!r} expires_at={self.expires_at}>"
+    def _shown(self) -> Iterator[tuple[str, object]]:
+        yield "active", self.active
+        yield "scope", self.scope
+        yield "expires_at", self.expires_at
 
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("a TokenIntrospection is not pickled: it holds a secret")
+    __reduce__ = never_pickled

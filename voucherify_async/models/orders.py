@@ -12,6 +12,7 @@ Money is a whole number in the smallest unit of the currency.
 """
 
 import datetime
+from collections.abc import Sequence
 from typing import Annotated, Any, Final, TypeAlias
 
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -40,7 +41,7 @@ class Customer(Struct, frozen=True, kw_only=True):
     Attributes:
         id: Voucherify's id of a customer who is known already.
         source_id: the merchant's id; a customer is created or updated under it.
-        birthdate: day of birth. `birthday` is its deprecated name.
+        birthdate: day of birth, `YYYY-MM-DD`. `birthday` is its deprecated name.
         metadata: any keys with JSON values.
     """
 
@@ -50,8 +51,8 @@ class Customer(Struct, frozen=True, kw_only=True):
     description: str | None | UnsetType = UNSET
     email: str | None | UnsetType = UNSET
     phone: str | None | UnsetType = UNSET
-    birthdate: datetime.date | None | UnsetType = UNSET
-    birthday: datetime.date | None | UnsetType = UNSET
+    birthdate: str | None | UnsetType = UNSET
+    birthday: str | None | UnsetType = UNSET
     address: Address | None | UnsetType = UNSET
     metadata: Metadata | None | UnsetType = UNSET
 
@@ -112,8 +113,8 @@ class OrderItem(Struct, frozen=True, kw_only=True):
     metadata: Metadata | None | UnsetType = UNSET
 
 
-class OrderChanges(Struct, frozen=True, kw_only=True):
-    """What `orders.update` changes. A field that is not given stays as it is, None clears it.
+class OrderFields(Struct, frozen=True, kw_only=True):
+    """What orders and changes of orders have in common.
 
     Attributes:
         status: `CREATED`, `PAID`, `CANCELED` or `FULFILLED`.
@@ -129,7 +130,7 @@ class OrderChanges(Struct, frozen=True, kw_only=True):
     amount: int | None | UnsetType = UNSET
     initial_amount: int | None | UnsetType = UNSET
     discount_amount: int | None | UnsetType = UNSET
-    items: Annotated[list[OrderItem], Meta(max_length=MAX_ITEMS)] | None | UnsetType = UNSET
+    items: Annotated[Sequence[OrderItem], Meta(max_length=MAX_ITEMS)] | None | UnsetType = UNSET
     metadata: Metadata | None | UnsetType = UNSET
     created_at: AwareTime | None | UnsetType = UNSET
     customer: Customer | None | UnsetType = UNSET
@@ -137,14 +138,21 @@ class OrderChanges(Struct, frozen=True, kw_only=True):
     referrer_id: str | None | UnsetType = UNSET
 
 
-class NewOrder(OrderChanges, frozen=True, kw_only=True):
+class OrderChanges(OrderFields, frozen=True, kw_only=True):
+    """What `orders.update` changes. A field that is not given stays as it is, None clears it.
+
+    The attributes are those of `OrderFields`.
+    """
+
+
+class NewOrder(OrderFields, frozen=True, kw_only=True):
     """An order to be created or imported. One with an `id` or `source_id` that exists is updated instead.
 
     Attributes:
         id: Voucherify's id of an order that exists.
         source_id: the merchant's id of the order. Give one: it makes creating the order repeatable.
 
-    The other attributes are those of `OrderChanges`; an import sets `created_at` to its own time.
+    The other attributes are those of `OrderFields`; an import sets `created_at` to its own time.
     """
 
     id: Id | None | UnsetType = UNSET
@@ -178,8 +186,8 @@ class StoredCustomer(Customer, frozen=True, kw_only=True, omit_defaults=True, gc
     description: str | None = None
     email: str | None = None
     phone: str | None = None
-    birthdate: datetime.date | None = None
-    birthday: datetime.date | None = None
+    birthdate: str | None = None
+    birthday: str | None = None
     address: StoredAddress | None = None
     metadata: Metadata | None = None
     object: str | None = None
@@ -313,8 +321,8 @@ class OrderRow(Struct, frozen=True, kw_only=True, gc=False):
     """A row of an order export. A column that was not asked for is None, and so is an empty cell.
 
     Attributes:
-        metadata: of the columns `metadata.X`, by X, as the strings they are; of the column `metadata`, its
-            JSON decoded. Empty without either.
+        metadata: of the columns `metadata.X`, by X, as the strings they are, None for an empty cell; of the
+            column `metadata`, its JSON decoded. Empty without either.
     """
 
     id: str | None = None

@@ -1,24 +1,23 @@
 """Orders: the six endpoints."""
 
 import builtins
-import datetime
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Annotated, Any, Final, Literal, TypeVar
+from itertools import islice
+from typing import Any, Final, Literal
 
 import msgspec
 
 from voucherify_async.call import Call, json_decoder
 from voucherify_async.errors import ConfigurationError
+from voucherify_async.inputs import check_type, checked_json
 from voucherify_async.jobs import ExportJob, ImportJob
 from voucherify_async.models.jobs import AsyncAction, Export
-from voucherify_async.models.orders import NewOrder, Order, OrderChanges, OrderPage
+from voucherify_async.models.orders import Id, NewOrder, Order, OrderChanges, OrderPage
 from voucherify_async.options import check_choice, check_range
 from voucherify_async.poller import Poller
 from voucherify_async.resources.endpoint import Resource, WithHttpInfo, endpoint, with_http_info
 from voucherify_async.session import CallOptions, SessionManager
 from voucherify_async.wire import query_string, quoted_id
-
-T = TypeVar("T")
 
 OrderListOrder = Literal["created_at", "-created_at", "updated_at", "-updated_at"]
 OrderExportOrder = Literal["created_at", "-created_at", "updated_at", "-updated_at", "status", "-status"]
@@ -27,21 +26,22 @@ MAX_IMPORT: Final = 2000
 
 
 class _ImportAccepted(msgspec.Struct, frozen=True):
-    async_action_id: str
+    async_action_id: Id
 
 
-_encode = msgspec.json.Encoder().encode
+class _ExportAccepted(msgspec.Struct, frozen=True):
+    id: Id
+
+
 _decode_order = json_decoder(Order)
 _decode_page = json_decoder(OrderPage)
-_decode_export = json_decoder(Export)
-_decode_accepted = json_decoder(_ImportAccepted)
+_decode_accepted_export = json_decoder(_ExportAccepted)
+_decode_accepted_import = json_decoder(_ImportAccepted)
 
 # What is sent is read back as its own type first: that checks types and limits in one go, and names the place.
 _check_new: Callable[[bytes], object] = msgspec.json.Decoder(NewOrder).decode
 _check_changes: Callable[[bytes], object] = msgspec.json.Decoder(OrderChanges).decode
-_check_import: Callable[[bytes], object] = msgspec.json.Decoder(
-    Annotated[list[NewOrder], msgspec.Meta(min_length=1, max_length=MAX_IMPORT)]
-).decode
+_check_import: Callable[[bytes], object] = msgspec.json.Decoder(list[NewOrder]).decode
 
 
 class Orders(Resource):
@@ -81,8 +81,8 @@ class Orders(Resource):
         certainly did not do it, else the error says `outcome_unknown`.
         Source: OpenAPI v2018-08-01, `POST /v1/orders`.
         """
-        _check_type("order", order, NewOrder)
-        body = _checked_json("order", order, _check_new)
+        check_type("order", order, NewOrder)
+        body = checked_json("order", order, _check_new)
         return Call("POST", "/v1/orders", _decode_order, body=body, repeatable=order.key is not None)
 
     @endpoint
@@ -140,8 +140,8 @@ class Orders(Resource):
         Source: OpenAPI v2018-08-01, `PUT /v1/orders/{orderId}`.
         """
         path = f"/v1/orders/{quoted_id('order_id', order_id)}"
-        _check_type("changes", changes, OrderChanges)
-        body = _checked_json("changes", changes, _check_changes)
+        check_type("changes", changes, OrderChanges)
+        body = checked_json("changes", changes, _check_changes)
         return Call("PUT", path, _decode_order, body=body)
 
     @endpoint
@@ -165,12 +165,14 @@ class Orders(Resource):
         certainly did not do it.
         Source: OpenAPI v2018-08-01, `POST /v1/orders/import`.
         """
-        batch = builtins.list(orders)
-        if len(batch) > MAX_IMPORT:
-            raise ConfigurationError("orders", f"must be at most {MAX_IMPORT}, not {len(batch)}")
+        check_type("orders", orders, Iterable)
+        batch = builtins.list(islice(orders, MAX_IMPORT + 1))
+        if not 1 <= len(batch) <= MAX_IMPORT:
+            found = f"more than {MAX_IMPORT}" if batch else "none"
+            raise ConfigurationError("orders", f"must be 1 to {MAX_IMPORT} orders, not {found}")
         for number, order in enumerate(batch):
-            _check_type(f"orders[{number}]", order, NewOrder)
-        body = _checked_json("orders", batch, _check_import)
+            check_type(f"orders[{number}]", order, NewOrder)
+        body = checked_json("orders", batch, _check_import)
         keyed = all(order.key is not None for order in batch)
         return Call("POST", "/v1/orders/import", self._accepted_import, body=body, repeatable=keyed)
 
@@ -203,12 +205,18 @@ class Orders(Resource):
         Source: OpenAPI v2018-08-01, `POST /v1/orders/export`.
         """
         check_choice("order", order, OrderExportOrder)
-        if isinstance(fields, str) or not all(isinstance(field, str) and field for field in fields or ()):
-            raise ConfigurationError("fields", "must be a sequence of names")
-        _refuse_naive("filters", filters)
-        given = {"fields": fields, "filters": filters, "order": order}
+        if isinstance(fields, (str, Mapping)):
+            raise ConfigurationError("fields", f"must be a sequence of names, not {type(fields).__name__}")
+        columns = None if fields is None else builtins.list(fields)
+        if not all(isinstance(column, str) and column for column in columns or ()):
+            raise ConfigurationError("fields", "must be names, none of them empty")
+        if filters is not None:
+            check_type("filters", filters, Mapping)
+            filters = dict(filters)
+            checked_json("filters", filters, msgspec.json.decode)
+        given = {"fields": columns, "filters": filters, "order": order}
         parameters = {name: value for name, value in given.items() if value is not None}
-        body = _checked_json("filters", {"parameters": parameters} if parameters else {}, msgspec.json.decode)
+        body = msgspec.json.encode({"parameters": parameters} if parameters else {})
         return Call("POST", "/v1/orders/export", self._accepted_export, body=body)
 
     def import_job(self, job_id: str) -> ImportJob:
@@ -230,10 +238,10 @@ class Orders(Resource):
         return ExportJob(job_id, self._exports, self._session, self._options)
 
     def _accepted_import(self, body: bytes) -> ImportJob:
-        return self.import_job(_decode_accepted(body).async_action_id)
+        return self.import_job(_decode_accepted_import(body).async_action_id)
 
     def _accepted_export(self, body: bytes) -> ExportJob:
-        return self.export_job(_decode_export(body).id)
+        return self.export_job(_decode_accepted_export(body).id)
 
 
 class OrdersWithHttpInfo(WithHttpInfo[Orders]):
@@ -245,33 +253,3 @@ class OrdersWithHttpInfo(WithHttpInfo[Orders]):
     update = with_http_info(Orders.update)
     import_orders = with_http_info(Orders.import_orders)
     create_export = with_http_info(Orders.create_export)
-
-
-def _check_type(argument: str, value: object, expected: type) -> None:
-    if not isinstance(value, expected):
-        raise ConfigurationError(argument, f"must be {expected.__name__}, not {type(value).__name__}")
-
-
-def _checked_json(argument: str, value: object, check: Callable[[bytes], object]) -> bytes:
-    """The JSON of an argument, or a `ConfigurationError` that names the field which does not fit."""
-    try:
-        body = _encode(value)
-        check(body)
-    except msgspec.ValidationError as error:
-        problem, _, place = str(error).rpartition(" - at `$")
-        raise ConfigurationError(f"{argument}{place.rstrip('`')}", problem or str(error)) from None
-    except (msgspec.MsgspecError, TypeError, ValueError, OverflowError, RecursionError) as error:
-        raise ConfigurationError(argument, f"cannot be written as JSON: {error}") from None
-    return body
-
-
-def _refuse_naive(argument: str, value: object) -> None:
-    """Refuse datetimes without a time zone: whose midnight they mean nobody knows."""
-    if isinstance(value, datetime.datetime) and value.utcoffset() is None:
-        raise ConfigurationError(argument, "must be a datetime with a time zone")
-    if isinstance(value, Mapping):
-        for name, part in value.items():
-            _refuse_naive(f"{argument}[{name!r}]", part)
-    elif isinstance(value, (builtins.list, tuple, set, frozenset)):
-        for part in value:
-            _refuse_naive(argument, part)

@@ -1,0 +1,80 @@
+"""What users hand in, checked before anything is sent: pure.
+
+Types and limits stand in the structs: what is to be sent is read back as its own type, which names the place of a
+misfit. The walk before that finds what would be changed on its way into JSON without a word.
+"""
+
+import datetime
+import decimal
+import math
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import msgspec
+
+from voucherify_async.errors import ConfigurationError
+
+_encode = msgspec.json.Encoder().encode
+
+_PLAIN: Final = frozenset({str, int, bool, type(None), msgspec.UnsetType})
+_FREE: Final = frozenset({"metadata"})  # fields whose content is the user's own
+
+
+def check_type(argument: str, value: object, expected: type) -> None:
+    """Refuse what is of another type."""
+    if not isinstance(value, expected):
+        raise ConfigurationError(argument, f"must be {expected.__name__}, not {type(value).__name__}")
+
+
+def checked_json(argument: str, value: object, check: Callable[[bytes], object]) -> bytes:
+    """The JSON of an argument, or a `ConfigurationError` that names what does not fit.
+
+    Args:
+        argument: as the caller knows it, such as `"order"`.
+        value: structs, and in their free fields anything that JSON knows.
+        check: the decoder of the type that it must have.
+    """
+    try:
+        _refuse_changed(argument, value, free=not isinstance(value, (msgspec.Struct, list)))
+        body = _encode(value)
+        check(body)
+    except msgspec.ValidationError as error:
+        problem, marker, place = str(error).rpartition(" - at `$")
+        raise ConfigurationError(
+            f"{argument}{place.rstrip('`')}" if marker else argument, problem if marker else str(error)
+        ) from None
+    except ConfigurationError:
+        raise
+    except (msgspec.MsgspecError, TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise ConfigurationError(argument, f"cannot be written as JSON: {error}") from None
+    return body
+
+
+def _refuse_changed(place: str, value: object, *, free: bool) -> None:
+    """Refuse what JSON would hold as something else, and dicts where a struct belongs."""
+    if isinstance(value, msgspec.Struct):
+        for name in value.__struct_fields__:
+            part = getattr(value, name)
+            if type(part) not in _PLAIN:
+                _refuse_changed(f"{place}.{name}", part, free=name in _FREE)
+    elif isinstance(value, Mapping):
+        if not free:
+            raise ConfigurationError(place, "must be a struct, not a mapping: its field names could not be checked")
+        for name, part in value.items():
+            if type(part) not in _PLAIN:
+                _refuse_changed(f"{place}[{name!r}]", part, free=True)
+    elif isinstance(value, (list, tuple, set, frozenset)):
+        for index, part in enumerate(value):
+            if type(part) not in _PLAIN:
+                _refuse_changed(f"{place}[{index}]", part, free=free)
+    else:
+        _refuse_changed_scalar(place, value)
+
+
+def _refuse_changed_scalar(place: str, value: object) -> None:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ConfigurationError(place, f"JSON has no {value}")
+    if isinstance(value, datetime.datetime) and value.utcoffset() is None:
+        raise ConfigurationError(place, "must be a datetime with a time zone")
+    if isinstance(value, (decimal.Decimal, bytes, bytearray, memoryview)):
+        raise ConfigurationError(place, f"JSON has no {type(value).__name__}; write it as a number or a string")

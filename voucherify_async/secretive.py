@@ -1,0 +1,29 @@
+"""Structs that keep something to themselves."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+
+class Secretive(msgspec.Struct, frozen=True):
+    """A struct that shows some of its fields and hides the rest, wherever it is printed.
+
+    rich does not ask for `repr()` but for `__rich_repr__`, which msgspec would answer with every field.
+    """
+
+    def _shown(self) -> Iterator[tuple[str, object]]:
+        """What may be seen: names and values."""
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        shown = "".join(f" {name}={value!r}" for name, value in self._shown())
+        return f"<{type(self).__name__}{shown}>"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return list(self._shown())
+
+
+def never_pickled(secret: Secretive) -> Any:
+    """Refuse to pickle: for `__reduce__` of what holds a token."""
+    raise TypeError(f"a {type(secret).__name__} is not pickled: it holds a token, or may")
