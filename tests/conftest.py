@@ -3,10 +3,15 @@
 from collections.abc import AsyncIterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.fakes import FakeClock
 from voucherify_async import VoucherifyClient
 from voucherify_async.emulator import Emulator
+
+# Machines are slow at times; what a test finds must not depend on it.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 
 @pytest.fixture

@@ -12,8 +12,10 @@ from voucherify_async import (
     BearerAuth,
     ClientClosedError,
     ConfigurationError,
+    ConnectError,
     NewOrder,
     OAuthAuth,
+    PermissionDeniedError,
     RetryPolicy,
     ServerError,
     VoucherifyClient,
@@ -128,6 +130,38 @@ async def test_a_revoked_token_is_renewed_once_after_the_401(emulator: Emulator,
         assert {answer.attempts for answer in answers} == {2}
         assert emulator.effects.requests[TOKEN] == 2
         assert (await keys.orders.list()).orders == []
+
+
+async def test_a_late_401_to_an_old_token_does_not_cost_the_new_one(emulator: Emulator, clock: FakeClock) -> None:
+    auth = OAuthAuth(emulator.app_id, emulator.app_token)
+    async with oauth(emulator, clock, auth) as client:
+        await client.orders.list()
+        old = await auth.headers(client._session)
+        assert auth.rejected(old)
+        new = await auth.headers(client._session)
+        assert auth.rejected(old)
+        assert await auth.headers(client._session) is new
+        assert emulator.effects.requests[TOKEN] == 2
+
+
+async def test_a_token_that_cannot_be_had_is_told_of_the_call_that_it_was_for(
+    emulator: Emulator, clock: FakeClock
+) -> None:
+    async with oauth(emulator, clock) as client:
+        emulator.faults.add(Fault(kind="drop", path="/v1/oauth/token", times=None))
+        with pytest.raises(ConnectError) as never_sent:
+            await client.orders.create(NewOrder(amount=1))
+        assert (never_sent.value.outcome_unknown, never_sent.value.attempts) == (False, 0)
+        emulator.faults.clear()
+        await client.orders.list()
+        clock.now += 839.9
+        emulator.faults.add(
+            Fault(kind="status", status=502, when="after", path="/v1/orders"),
+            Fault(kind="status", status=403, path="/v1/oauth/token", times=None),
+        )
+        with pytest.raises(PermissionDeniedError) as sent_once:
+            await client.orders.create(NewOrder(source_id="o-1"))
+        assert (sent_once.value.outcome_unknown, sent_once.value.attempts) == (True, 1)
 
 
 async def test_a_short_lived_token_is_used_all_the_same(emulator: Emulator, clock: FakeClock) -> None:

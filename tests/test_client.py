@@ -51,6 +51,8 @@ def test_a_base_url_goes_before_the_cluster() -> None:
         (lambda: VoucherifyClient("i"), "app_token"),
         (lambda: VoucherifyClient("i", "t", auth=BearerAuth("x")), "auth"),
         (lambda: VoucherifyClient("i", "t", cluster="mars"), "cluster"),  # type: ignore[arg-type]
+        (lambda: VoucherifyClient("i", "t", cluster=None), "cluster"),  # type: ignore[arg-type]
+        (lambda: VoucherifyClient("i", "t", base_url=""), "base_url"),
         (lambda: VoucherifyClient("i", "t", base_url="api.voucherify.io"), "base_url"),
         (lambda: VoucherifyClient("i", "t", base_url="http://api.voucherify.io"), "base_url"),
         (lambda: VoucherifyClient("i", "t", timeouts=5), "timeouts"),  # type: ignore[arg-type]
@@ -140,3 +142,4 @@ async def test_the_pool_is_as_large_as_asked(emulator: Emulator) -> None:
         connector = opened.http.connector
         assert connector is not None
         assert connector.limit == 3
+        assert connector._keepalive_timeout == 1

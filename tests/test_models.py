@@ -217,6 +217,11 @@ def test_the_key_of_an_order() -> None:
         ([{"source_id": None, "reason": "Internal error"}], [(None, "Internal error")]),
         ([{"source_id": "o-1", "reason": "r", "row": 1}], [("o-1", "r")]),
         ({"source_id": "o-1", "reason": "r"}, [("o-1", "r")]),
+        (
+            {"0": {"source_id": "o-1", "reason": "r"}, "1": {"source_id": 7, "reason": "s"}},
+            [("o-1", "r"), ("7", "s")],
+        ),
+        ({"o-1": "bad price"}, [("o-1", "bad price")]),
         ({}, []),
         ([], []),
         (None, []),
@@ -235,8 +240,9 @@ def test_failed_orders_may_be_missing() -> None:
     assert import_result(AsyncAction(id="aa_1", result={"message": "m"})) == ImportResult(
         message="m", job_id="aa_1"
     )
-    with pytest.raises(msgspec.ValidationError):
-        import_result(AsyncAction(id="aa_1", result={"failed": "all"}))
+    for failed in ("all", ["all"], 7):
+        with pytest.raises(msgspec.ValidationError):
+            import_result(AsyncAction(id="aa_1", result={"failed": failed}))
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,10 @@ def test_base_urls(url: str, base: str) -> None:
         "http://api.voucherify.io",
         "http://127.0.0.1.example.com",
         "http://localhost.example.com",
+        "https://h?",
+        "https://h#",
+        "https://h/a b",
+        "https://h/a\r\nX-Evil: 1",
     ],
 )
 def test_bad_base_urls(url: str) -> None:
@@ -100,10 +104,13 @@ def test_paths_of_users(path: str, sent: str) -> None:
     assert checked_path(path) == sent
 
 
-@pytest.mark.parametrize(
-    "path",
-    ["v1/orders", "//evil.example/v1", "https://evil.example/", "/v1/orders?limit=1", "/v1/#x", "/v1/../x", ""],
-)
+BAD_PATHS = [
+    *("", 5, "v1/orders", "//evil.example/v1", "https://evil.example/", "/v1/orders?limit=1", "/v1/#x"),
+    *("/v1/../x", "/v1/%2e%2E/x", "/v1/100%", "/v1/\ud800"),
+]
+
+
+@pytest.mark.parametrize("path", BAD_PATHS)
 def test_bad_paths_of_users(path: str) -> None:
     with pytest.raises(ConfigurationError, match=r"^path"):
         checked_path(path)
@@ -171,6 +178,25 @@ def test_an_error_body_in_full() -> None:
 
 def test_the_message_of_a_validation_rule_is_read() -> None:
     assert error_for(400, b'{"code":400,"error":{"message":"Sold out"}}').message == "Sold out"
+    both = error_for(400, b'{"code":400,"message":"Invalid","error":{"message":"Sold out"}}')
+    assert both.message == "Invalid: Sold out"
+
+
+def test_details_that_are_no_string_are_kept_as_json() -> None:
+    assert error_for(400, b'{"code":400,"details":["a",{"b":1}]}').details == '["a",{"b":1}]'
+
+
+def test_an_error_carries_no_download_token() -> None:
+    headers = {"Location": "https://h/x?token=hush", "Set-Cookie": "s=hush"}
+    error = error_for(302, b'{"url":"https://h/x?token=hush","b":"/y?a=1&token=hush"}', headers)
+    assert "hush" not in f"{error}{error.body!r}{error.headers!r}"
+    assert error.headers["location"] == "https://h/x?..."
+
+
+@pytest.mark.parametrize("value", [[1], {"a": 1}, b"x", "\ud800"])
+def test_a_bad_query_is_named(value: object) -> None:
+    with pytest.raises(ConfigurationError, match=r"^query"):
+        query_string({"a": value})  # type: ignore[dict-item]
 
 
 def test_a_rate_limit_says_how_long_and_which() -> None:

@@ -289,7 +289,7 @@ class ExportJob(_Job[Export, Export]):
         if export.result is None or not export.result.url:
             raise JobError("the export is done, but names no file", job_id=self.id, snapshot=export)
         try:
-            return await self._session.download(export.result.url, self._options)
+            return await self._session.download(export.result, self._options)
         except ConfigurationError as error:
             raise JobError(
                 f"the export names a file that is not fetched: {error}", job_id=self.id, snapshot=export

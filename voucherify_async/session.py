@@ -22,6 +22,7 @@ from voucherify_async.errors import (
     TransportError,
     VoucherifyError,
 )
+from voucherify_async.models.jobs import ExportFile
 from voucherify_async.options import PoolLimits, RetryPolicy, Timeouts
 from voucherify_async.outcome import Answer, Download, State, broken, misfit, refused, unsigned
 from voucherify_async.ratelimit import RateLimiter
@@ -241,22 +242,14 @@ class SessionManager:
             return Answer(answer.status, answer.headers, Download(answer, call))
         return Answer(answer.status, answer.headers, await answer.read())
 
-    async def download(self, url: str, options: CallOptions) -> "Download":
+    async def download(self, file: ExportFile, options: CallOptions) -> Download:
         """Ask for a file, and come back when it begins to arrive. The caller closes it.
 
         Raises:
-            ConfigurationError: the URL is plain http, and that was not allowed.
+            ConfigurationError: its address is none, or plain http, which was not allowed.
             ApiError, ConnectError, RequestTimeoutError: as `send`. It is repeated as any GET is.
         """
-        try:
-            parts = urlsplit(url)
-            host, _ = parts.hostname, parts.port
-        except ValueError as error:
-            raise ConfigurationError("url", f"is none: {error}") from None
-        plain = parts.scheme == "http" and (self._allow_plain_http or is_loopback(host or ""))
-        if not host or not (parts.scheme == "https" or plain):
-            raise ConfigurationError("url", f"a download without https is refused: {without_query(url)}")
-        call: Call[Download] = Call("GET", parts.path, never, url=url, streamed=True, withhold_body=True)
+        call = _download_call(file, allow_plain_http=self._allow_plain_http)
         return (await self.send(call, options)).data
 
     async def _sign(self, call: Call[Any]) -> Mapping[str, str]:
@@ -338,3 +331,16 @@ class SessionManager:
         await asyncio.gather(*tasks, return_exceptions=True)
         if opened is not None and opened.loop is loop and self._injected is None:
             await opened.http.close()
+
+
+def _download_call(file: ExportFile, *, allow_plain_http: bool) -> Call[Download]:
+    url = file.url or ""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise ConfigurationError("url", f"is none: {error}") from None
+    plain = parts.scheme == "http" and (allow_plain_http or is_loopback(host or ""))
+    if not host or not (parts.scheme == "https" or plain):
+        raise ConfigurationError("url", f"a download without https is refused: {without_query(url)}")
+    return Call("GET", parts.path, never, url=url, streamed=True, withhold_body=True)

@@ -39,6 +39,7 @@ def endpoint(
     @wraps(describe)
     async def method(resource: R, /, *args: P.args, **kwargs: P.kwargs) -> T:
         call = describe(resource, *args, **kwargs)
+        del args, kwargs  # one may be a token, and a traceback may show its frames' variables
         return (await resource._session.send(call, resource._options)).data
 
     signature = inspect.signature(describe)
@@ -56,6 +57,7 @@ def with_http_info(
     async def twin(twins: WithHttpInfo[R], /, *args: P.args, **kwargs: P.kwargs) -> ApiResponse[T]:
         resource = twins._resource
         call = describe(resource, *args, **kwargs)
+        del args, kwargs  # as above
         return await resource._session.send(call, resource._options)
 
     signature = inspect.signature(method)
