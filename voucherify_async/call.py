@@ -5,7 +5,7 @@ from typing import Any, Final, Generic, NoReturn, TypeVar
 
 import msgspec
 
-from voucherify_async.secretive import Secretive, never_pickled
+from voucherify_async.secretive import NeverPickled, Secretive
 
 T = TypeVar("T")
 
@@ -48,7 +48,7 @@ class Call(Secretive, Generic[T], frozen=True, gc=False):
         yield "path", self.path
 
 
-class ApiResponse(Secretive, Generic[T], frozen=True, gc=False):
+class ApiResponse(NeverPickled, Generic[T], frozen=True, gc=False):
     """An answer with its HTTP information.
 
     Attributes:
@@ -75,8 +75,6 @@ class ApiResponse(Secretive, Generic[T], frozen=True, gc=False):
         yield "data", type(self.data).__name__
         yield "attempts", self.attempts
         yield "elapsed", round(self.elapsed, 6)
-
-    __reduce__ = never_pickled
 
 
 def nothing(body: bytes) -> None:

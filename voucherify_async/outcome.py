@@ -151,7 +151,13 @@ def unsigned(error: ApiError | TransportError | DecodeError, state: State) -> Vo
 def transport_error(call: Call[Any], error: Exception, *, attempts: int) -> TransportError:
     """Our error in place of aiohttp's, which is not kept as its cause: it knows the signed request."""
     kind = RequestTimeoutError if isinstance(error, TimeoutError) else ConnectError
-    told = f"{error.status} {error.message}" if isinstance(error, aiohttp.ClientResponseError) else str(error)
+    told = str(error)
+    if isinstance(error, aiohttp.ClientResponseError):
+        told = (
+            f"{error.status} {' '.join(error.message.split())}"  # str() would tell the URL, with all that is in it
+        )
+    elif isinstance(error, aiohttp.ServerDisconnectedError) and not isinstance(error.message, str):
+        told = "within its answer"  # the message is that answer's head
     if call.url:
         told = told.replace(call.url, without_query(call.url))
     return kind(

@@ -1,7 +1,7 @@
 """Structs that keep something to themselves."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
 
@@ -24,6 +24,8 @@ class Secretive(msgspec.Struct, frozen=True):
         return list(self._shown())
 
 
-def never_pickled(secret: Secretive) -> Any:
-    """Refuse to pickle: for `__reduce__` of what holds a token."""
-    raise TypeError(f"a {type(secret).__name__} is not pickled: it holds a token, or may")
+class NeverPickled(Secretive, frozen=True):
+    """A secretive struct that holds a token, or may."""
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(f"{type(self).__name__} is not pickled: it holds a token, or may")

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from voucherify_async.secretive import Secretive, never_pickled
+from voucherify_async.secretive import NeverPickled
 
 
-class OAuthToken(Secretive, frozen=True, kw_only=True, gc=False):
+class OAuthToken(NeverPickled, frozen=True, kw_only=True, gc=False):
     """A bearer token and what is known of it. It does not show the token, and is not pickled.
 
     Attributes:
@@ -28,10 +28,8 @@ class OAuthToken(Secretive, frozen=True, kw_only=True, gc=False):
         yield "scope", self.scope
         yield "expires_at", self.expires_at
 
-    __reduce__ = never_pickled
 
-
-class TokenIntrospection(Secretive, frozen=True, kw_only=True, gc=False):
+class TokenIntrospection(NeverPickled, frozen=True, kw_only=True, gc=False):
     """What the service knows of a token. It does not show the token, and is not pickled.
 
     Attributes:
@@ -52,5 +50,3 @@ class TokenIntrospection(Secretive, frozen=True, kw_only=True, gc=False):
         yield "active", self.active
         yield "scope", self.scope
         yield "expires_at", self.expires_at
-
-    __reduce__ = never_pickled
