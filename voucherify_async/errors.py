@@ -278,7 +278,7 @@ class JobError(VoucherifyError):
 
     def __init__(self, problem: str, *, job_id: str, snapshot: "AsyncAction | Export | None" = None) -> None:
         super().__init__(problem)
-        self.job_id: str = job_id
+        self.job_id: str = job_id  # pyright: ignore[reportIncompatibleVariableOverride] - always has one
         self.snapshot = snapshot
 
     def __str__(self) -> str:
