@@ -104,6 +104,28 @@ async def test_failed_orders_are_named_and_the_others_go_in(api: Api, clock: Clo
     assert await total(api) == 2
 
 
+async def test_no_order_stops_the_queue(
+    api: Api, emulator: Emulator, clock: Clock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    orders = emulator._project.orders
+    import_one = orders.import_one
+
+    def break_on_b(given: dict[str, Any], now_ms: int) -> Any:
+        return 1 // 0 if given["source_id"] == "b" else import_one(given, now_ms)
+
+    monkeypatch.setattr(orders, "import_one", break_on_b)
+    priceless = {"source_id": "p", "items": [{"quantity": 200, "product": {"price": 1e308}}]}
+    action_id = await start(api, [priceless, {"source_id": "a"}, {"source_id": "b"}, {"source_id": "c"}])
+    clock.advance(1)
+    result = (await look(api, action_id))["result"]
+    assert result["failed"] == [
+        {"source_id": "p", "reason": f"Property .items[0].product.price should be <= {2**53 - 1}"},
+        {"source_id": "b", "reason": "Internal error"},
+    ]
+    assert "ZeroDivisionError" in caplog.text
+    assert await total(api) == 2
+
+
 async def test_all_orders_failed(api: Api, clock: Clock) -> None:
     action_id = await start(api, [{"amount": -1}])
     clock.advance(1)

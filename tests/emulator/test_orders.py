@@ -73,7 +73,7 @@ async def test_stored_products_give_names_and_prices(api: Api) -> None:
     (item,) = order["items"]
     assert item["sku"]["sku"] == "S"
     assert item["product"]["name"] == "P"
-    assert (item["price"], item["amount"]) == (13, 38)
+    assert (item["price"], item["amount"]) == (13, 39)
     by_id = await api.create(items=[{"sku_id": item["sku_id"], "product_id": item["product_id"], "amount": 5}])
     assert by_id["items"][0]["sku"]["source_id"] == "s"
     assert by_id["items"][0]["amount"] == 5
@@ -269,6 +269,14 @@ WRONG_ORDERS: list[tuple[Any, str]] = [
     ),
     ({"items": [{"product": {"price": "1"}}]}, "Property .items[0].product.price should be number"),
     ({"items": [{"product": {"price": True}}]}, "Property .items[0].product.price should be number"),
+    ({"items": [{"product": {"price": -1}}]}, "Property .items[0].product.price cannot be lower than 0"),
+    ({"items": [{"sku": {"price": 1e308}}]}, f"Property .items[0].sku.price should be <= {2**53 - 1}"),
+    ({"items": [{"sku": {"price": 10**400}}]}, f"Property .items[0].sku.price should be <= {2**53 - 1}"),
+    (
+        {"items": [{}, {"quantity": 2, "product": {"price": 2.0**52}}]},
+        f"Property .items[1].amount should be <= {2**53 - 1}",
+    ),
+    ({"items": [{"amount": 2**52}] * 2}, f"Property .amount should be <= {2**53 - 1}"),
     ({"items": [{"sku": {"override": 1}}]}, "Property .items[0].sku.override should be boolean"),
     ({"metadata": []}, "Property .metadata should be object"),
     ({"metadata": nested(66)}, "Property .metadata should NOT be nested more than 64 levels"),

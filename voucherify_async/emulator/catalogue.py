@@ -6,7 +6,8 @@ Guesses, where the documents are silent:
   made anew each time.
 - A product or SKU is stored only with `override: true`. Without it, what the order says about it is shown in that
   order, over what is stored. Unknown `product_id` and `sku_id` are shown as they came.
-- The price of an item is its own, else that of its SKU, else that of its product.
+- The price of an item is its own, else that of its SKU, else that of its product. Those may be broken numbers and
+  amounts may not (documents: number, integer): a price is rounded first, then multiplied.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, Literal
 
+from voucherify_async.emulator.checks import no_more_than_safe
 from voucherify_async.emulator.identifiers import Identifiers
 from voucherify_async.emulator.problems import not_found
 
@@ -76,8 +78,11 @@ class Catalogue:
         self._store("customer", customer)
         return str(customer["id"])
 
-    def complete_item(self, given: dict[str, Any]) -> dict[str, Any]:
-        """An item as orders show it, its product and SKU stored if they are to be, its amounts worked out."""
+    def complete_items(self, given: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Items as orders show them, products and SKUs stored if they are to be, amounts worked out."""
+        return [self._complete_item(item, f".items[{index}]") for index, item in enumerate(given)]
+
+    def _complete_item(self, given: dict[str, Any], where: str) -> dict[str, Any]:
         product_given, sku_given = given.get("product"), given.get("sku")
         is_sku = given.get("related_object") == "sku" or sku_given is not None or "sku_id" in given
         own_source = given.get("source_id")
@@ -99,7 +104,7 @@ class Catalogue:
         for name in _ECHOED:
             if name in given:
                 item[name] = given[name]
-        _price_item(item, given, sku, product)
+        _price_item(item, given, sku, product, where)
         if product is not None:
             item["product"] = {name: value for name, value in product.items() if name != "override"}
         if sku is not None:
@@ -141,15 +146,16 @@ def _price_item(
     given: dict[str, Any],
     sku: dict[str, Any] | None,
     product: dict[str, Any] | None,
+    where: str,
 ) -> None:
     """`amount` = `price` * `quantity` unless it is given; `subtotal_amount` = `amount` - `discount_amount`."""
     price = given.get("price")
     if price is None and "amount" not in given:
         price = (sku or {}).get("price", (product or {}).get("price"))
+    price = None if price is None else round(price)
     amount = given.get("amount")
     if amount is None:
-        # Product prices may be broken numbers, amounts may not (documents: number, integer).
-        amount = 0 if price is None else max(0, round(price * given.get("quantity", 1)))
+        amount = no_more_than_safe((price or 0) * given.get("quantity", 1), f"{where}.amount")
     discount = min(given.get("discount_amount", 0), amount)
     item["amount"] = amount
     if discount:
@@ -157,5 +163,5 @@ def _price_item(
     if "initial_amount" in given:
         item["initial_amount"] = given["initial_amount"]
     if price is not None:
-        item["price"] = round(price)
+        item["price"] = price
     item["subtotal_amount"] = amount - discount

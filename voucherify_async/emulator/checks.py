@@ -6,8 +6,9 @@ times as Unix milliseconds.
 Guesses, where the documents are silent:
 
 - `null` clears a property of an order; inside of items, customers and products it means "not given".
-- Quantities and amounts below 0 are refused; `initial_quantity` must be 1 at least (that one is documented).
-- Integers stay within what a JavaScript number holds exactly, since the service is written for those.
+- Quantities, amounts and prices below 0 are refused; `initial_quantity` must be 1 at least (which is documented).
+- Integers stay within what a JavaScript number holds exactly, since the service is written for those; so do prices,
+  and the amounts that are worked out from them.
 - `source_id` and `id` must not be empty; metadata is nested 64 levels at most.
 """
 
@@ -26,6 +27,7 @@ __all__ = [
     "MismatchError",
     "check_import",
     "check_order",
+    "no_more_than_safe",
     "order_from",
     "too_deep",
 ]
@@ -98,9 +100,13 @@ def _metadata(value: Any) -> dict[str, Any]:
     return _object(value)
 
 
-def _number(value: Any) -> int | float:
+def _price(value: Any) -> int | float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise MismatchError("should be number")
+    if value < 0:
+        raise MismatchError("cannot be lower than 0")
+    if value > _SAFE_INTEGER:
+        raise MismatchError(f"should be <= {_SAFE_INTEGER}")
     return value
 
 
@@ -172,7 +178,7 @@ _PRODUCT: Final = _properties(
         "override": _boolean,
         "name": _string,
         "metadata": _metadata,
-        "price": _number,
+        "price": _price,
     }
 )
 _SKU: Final = _properties(
@@ -181,7 +187,7 @@ _SKU: Final = _properties(
         "source_id": _key,
         "override": _boolean,
         "sku": _string,
-        "price": _number,
+        "price": _price,
         "metadata": _metadata,
     }
 )
@@ -258,6 +264,13 @@ def check_order(payload: Any) -> dict[str, Any]:
     """One order of a create, an update or an import. Raises MismatchError."""
     given: dict[str, Any] = _ORDER(payload)
     return given
+
+
+def no_more_than_safe(amount: int, where: str) -> int:
+    """An amount that was worked out. Raises the 400 when it is larger than any that may be given."""
+    if amount > _SAFE_INTEGER:
+        raise invalid_payload(f"Property {where} should be <= {_SAFE_INTEGER}")
+    return amount
 
 
 def order_from(payload: Any) -> dict[str, Any]:

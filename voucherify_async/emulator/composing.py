@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from voucherify_async.emulator.checks import no_more_than_safe
 from voucherify_async.emulator.clock import format_ms
 
 __all__ = ["compose"]
@@ -32,7 +33,7 @@ def compose(
     was = previous or {}
     shown_items: list[dict[str, Any]] | None = was.get("items") if items is None else items
     if shown_items:
-        amount = sum([item["amount"] for item in shown_items])
+        amount = no_more_than_safe(sum([item["amount"] for item in shown_items]), ".amount")
         items_discount = sum([item.get("discount_amount", 0) for item in shown_items])
     else:
         amount = _stays(given, was, "amount", 0)

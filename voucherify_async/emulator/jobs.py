@@ -7,6 +7,7 @@ Guesses, where the documents are silent:
 
 - An import is ENQUEUED until it is looked at for the first time with no other before it; its orders appear as it
   goes on. `operation_status` is UNKNOWN until the end, then SUCCESS, or FAILED if not one order went in.
+- One order of an import never stops the others, nor the queue: what goes wrong with it is its entry in `failed`.
 - An import that FAILED as a whole applied nothing, and its result says so in `message`.
 - Exports run side by side; the first fifth of their time they are SCHEDULED. The file shows the orders as they are
   at the end.
@@ -14,6 +15,7 @@ Guesses, where the documents are silent:
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, Literal
@@ -43,6 +45,7 @@ EXPORT_TRANSITIONS: Final[dict[ExportStatus, tuple[ExportStatus, ...]]] = {
     "ERROR": (),
 }
 _SCHEDULED_PART: Final = 0.2
+_log: Final = logging.getLogger(__name__)
 
 
 class ImportJob:
@@ -312,6 +315,9 @@ class Jobs:
             reason = mismatch.details
         except ServiceError as problem:
             reason = problem.details or problem.message
+        except Exception:
+            _log.exception("An order of import %s cannot be applied", job.id)
+            reason = "Internal error"
         else:
             job.done_count += 1
             return

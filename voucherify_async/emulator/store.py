@@ -209,7 +209,7 @@ class Orders:
             referrer_id = catalogue.link_customer(given["referrer"]) if given["referrer"] else None
         items = None
         if "items" in given:
-            items = [catalogue.complete_item(item) for item in given["items"] or ()]
+            items = catalogue.complete_items(given["items"] or [])
 
         if record is None:
             self._sequence += 1
