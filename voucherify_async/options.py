@@ -44,7 +44,8 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
         total: the whole call with all its attempts and the waits between them.
         connect: making one connection.
         read: between two pieces of an answer.
-        pool: waiting for a free connection of the pool.
+        pool: waiting for a free connection of the pool. Getting one, waiting and making together, is limited by the
+            sum of `pool` and `connect`.
     """
 
     total: float | None = 120.0

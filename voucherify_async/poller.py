@@ -203,7 +203,7 @@ class Poller(Generic[S]):
                 if isinstance(answer, VoucherifyError):
                     news[job_id] = answer
                 else:
-                    news |= answer.snapshots
+                    (news[job_id],) = answer.snapshots.values()
                     pause = max(pause, self._asked(answer.headers))
         self._tell(watches, news, pause)
 

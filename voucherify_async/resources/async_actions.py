@@ -65,5 +65,8 @@ def _zulu(argument: str, moment: datetime.datetime) -> str:
     """A moment as the API's examples write it: UTC, milliseconds, a Z."""
     if not isinstance(moment, datetime.datetime) or moment.utcoffset() is None:
         raise ConfigurationError(argument, "must be a datetime with a time zone")
-    in_utc = moment.astimezone(datetime.UTC)
+    try:
+        in_utc = moment.astimezone(datetime.UTC)
+    except OverflowError:
+        raise ConfigurationError(argument, "is out of the range of years in UTC") from None
     return in_utc.isoformat(timespec="milliseconds").replace("+00:00", "Z")
