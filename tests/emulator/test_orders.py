@@ -203,6 +203,89 @@ async def test_unknown_customers_leave_nothing_behind(api: Api, field: dict[str,
     assert (await api.get("/v1/orders")).json["total"] == 0
 
 
+def product(**stated: Any) -> dict[str, Any]:
+    return {"related_object": "product", "product": {"override": True, **stated}}
+
+
+async def test_an_order_that_is_refused_leaves_nothing_behind(api: Api) -> None:
+    await api.create(source_id="a", items=[product(source_id="p", name="Old", price=1)])
+    await api.create(source_id="b", customer={"source_id": "c", "name": "Old"})
+    marked = dict(api.emulator._project.catalogue._things["product"])
+    for source_id in ("a", "new"):
+        refused = {
+            "source_id": source_id,
+            "customer": {"source_id": "c", "name": "New"},
+            "referrer": {"source_id": "nobody"},
+            "items": [
+                product(source_id="p", name="New", price=2),
+                product(source_id="q", name="Q"),
+                {"quantity": 2, "price": 2**53 - 1},
+            ],
+        }
+        assert (await api.post("/v1/orders", refused)).status == 400
+    assert api.emulator._project.catalogue._things["product"] == marked
+    assert [one["name"] for one in api.emulator._project.catalogue._things["customer"].values()] == ["Old"]
+    order = await api.create(items=[{"source_id": one, "related_object": "product"} for one in ("p", "q")])
+    assert order["items"][0]["product"]["name"] == "Old"
+    assert "product" not in order["items"][1]
+    for query in ("order=created_at", "order=updated_at"):
+        listed = (await api.get(f"/v1/orders?{query}")).json
+        assert [one["source_id"] for one in listed["orders"]] == ["a", "b", None]
+    assert (await api.get("/v1/orders/a")).json["amount"] == 1
+
+
+async def test_a_time_that_cannot_be_shown_changes_nothing(api: Api) -> None:
+    await api.create(source_id="a")
+    orders = api.emulator._project.orders
+    for source_id in ("a", "b"):
+        with pytest.raises(ValueError, match="year"):
+            orders.upsert({"source_id": source_id}, 10**15)
+    for query in ("created_at", "-updated_at"):
+        shown = (await api.get(f"/v1/orders?order={query}")).json
+        assert ([one["source_id"] for one in shown["orders"]], shown["total"]) == (["a"], 1)
+    assert (await api.get("/v1/orders/a")).status == 200
+
+
+async def test_a_customer_by_id_keeps_the_source_id(api: Api) -> None:
+    first, second = [(await api.create(customer={"source_id": one}))["customer_id"] for one in ("x", "y")]
+    order = await api.create(customer={"id": first, "source_id": "y", "name": "X"})
+    assert order["customer_id"] == first
+    assert (await api.create(customer={"source_id": "x"}))["customer_id"] == first
+    assert (await api.create(customer={"source_id": "y"}))["customer_id"] == second
+
+
+async def test_only_null_takes_a_customer_away(api: Api) -> None:
+    made = await api.create(source_id="a", customer={"source_id": "x"}, referrer={"source_id": "y"})
+    for nothing in ({}, {"colour": "red"}, {"name": None}):
+        order = (await api.put("/v1/orders/a", {"customer": nothing, "referrer": nothing})).json
+        assert (order["customer_id"], order["referrer_id"]) == (made["customer_id"], made["referrer_id"])
+    assert (await api.create(customer={}))["customer_id"] is None
+    assert (await api.put("/v1/orders/a", {"customer": None})).json["customer_id"] is None
+
+
+async def test_what_was_given_is_kept_and_only_shown_smaller(api: Api) -> None:
+    await api.create(source_id="a", amount=100, initial_amount=120, discount_amount=80)
+    small = (await api.put("/v1/orders/a", {"amount": 50})).json
+    assert (small["initial_amount"], small["discount_amount"], small["total_amount"]) == (120, 50, 0)
+    large = (await api.put("/v1/orders/a", {"amount": 100})).json
+    assert (large["initial_amount"], large["discount_amount"], large["total_amount"]) == (120, 80, 20)
+    plain = (await api.put("/v1/orders/a", {"discount_amount": None, "initial_amount": None})).json
+    assert plain["initial_amount"] == 100
+    assert "discount_amount" not in plain
+
+
+async def test_items_show_the_ids_of_what_was_found_or_made(api: Api) -> None:
+    (made,) = (await api.create(items=[{"product_id": "AAA", **product(source_id="q")}]))["items"]
+    assert made["product_id"] == made["product"]["id"] != "AAA"
+    (again,) = (await api.create(items=[{"product_id": "AAA", **product(source_id="q")}]))["items"]
+    assert again["product_id"] == again["product"]["id"] == made["product_id"]
+    (other,) = (await api.create(items=[{"product_id": "AAA", "product": {"id": made["product_id"]}}]))["items"]
+    assert other["product_id"] == other["product"]["id"] == made["product_id"]
+    (sku,) = (await api.create(items=[{"sku_id": "BBB", "sku": {"sku": "S", "override": True}}]))["items"]
+    assert sku["sku_id"] == sku["sku"]["id"] != "BBB"
+    assert "source_id" not in sku["sku"]
+
+
 @pytest.mark.parametrize(
     ("source_id", "path"),
     [
@@ -299,6 +382,12 @@ async def test_wrong_payloads_are_named(api: Api, payload: Any, details: str) ->
         assert reply.json["message"] == "Invalid payload"
         assert reply.json["details"] == details
     assert (await api.get("/v1/orders")).json["total"] == 1
+
+
+async def test_the_id_in_the_body_of_an_update_says_nothing(api: Api) -> None:
+    first, second = await api.create(source_id="a"), await api.create(source_id="b")
+    order = (await api.put("/v1/orders/a", {"id": second["id"], "status": "PAID"})).json
+    assert (order["id"], order["status"]) == (first["id"], "PAID")
 
 
 async def test_what_is_accepted(api: Api) -> None:

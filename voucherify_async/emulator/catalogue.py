@@ -3,16 +3,18 @@
 Guesses, where the documents are silent:
 
 - A customer with an unknown `id` is an error (404), one with an unknown `source_id` is made, one with neither is
-  made anew each time.
+  made anew each time; one about whom nothing is said is none.
 - A product or SKU is stored only with `override: true`. Without it, what the order says about it is shown in that
-  order, over what is stored. Unknown `product_id` and `sku_id` are shown as they came.
+  order, over what is stored. Unknown `product_id` and `sku_id` are shown as they came, unless `override` makes the
+  thing: it gets an id of its own, which is shown then.
 - The price of an item is its own, else that of its SKU, else that of its product. Those may be broken numbers and
   amounts may not (documents: number, integer): a price is rounded first, then multiplied.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final, Literal
 
 from voucherify_async.emulator.checks import no_more_than_safe
@@ -39,6 +41,18 @@ class Catalogue:
         self._mark = mark
         self._things: dict[Kind, dict[str, dict[str, Any]]] = {"customer": {}, "product": {}, "sku": {}}
         self._by_source: dict[Kind, dict[str, str]] = {"customer": {}, "product": {}, "sku": {}}
+        self._changes: list[tuple[Kind, dict[str, Any], dict[str, Any] | None]] = []
+
+    @contextmanager
+    def all_or_nothing(self) -> Iterator[None]:
+        """Take back everything that was stored inside, if that ends with an exception."""
+        self._changes.clear()
+        try:
+            yield
+        except BaseException:
+            for kind, thing, before in reversed(self._changes):
+                self._take_back(kind, thing, before)
+            raise
 
     def restore(self, kind: Kind, thing: dict[str, Any]) -> None:
         """Take up what was stored."""
@@ -61,13 +75,12 @@ class Catalogue:
             raise not_found("customer", customer_id)
         return customer_id
 
-    def check_customer(self, given: dict[str, Any] | None) -> None:
-        """Raise the 404 that `link_customer` would meet, before anything has been changed."""
-        if given and "id" in given:
-            self.require_customer(given["id"])
-
     def link_customer(self, given: dict[str, Any]) -> str:
-        """Make or update the customer; the id."""
+        """Make or update the customer; the id. Raises the 404."""
+        if "id" in given:
+            self.require_customer(given["id"])
+            # The document: with an id, the source id is ignored.
+            given = {name: value for name, value in given.items() if name != "source_id"}
         known = self.find("customer", thing_id=given.get("id"), source_id=given.get("source_id"))
         if known is None:
             customer = {"id": self._identifiers.object_id("cust", self._things["customer"]), **given}
@@ -98,7 +111,7 @@ class Catalogue:
         if "related_object" in given:
             item["related_object"] = given["related_object"]
         for name, found in (("product_id", product), ("sku_id", sku)):
-            shown_id = given.get(name) or (found or {}).get("id")
+            shown_id = (found or {}).get("id") or given.get(name)
             if shown_id is not None:
                 item[name] = shown_id
         for name in _ECHOED:
@@ -125,8 +138,12 @@ class Catalogue:
         if not stated.get("override"):
             return {**(known or {}), **stated}
         if known is None:
+            known = self.find(kind, thing_id=None, source_id=source_id)
+        if known is None:
             prefix = "prod" if kind == "product" else "sku"
-            known = {"id": self._identifiers.hex_id(prefix, self._things[kind]), "source_id": source_id}
+            known = {"id": self._identifiers.hex_id(prefix, self._things[kind])}
+            if source_id is not None:
+                known["source_id"] = source_id
         stored = {**known, **{name: stated[name] for name in _STORED[kind] if name in stated}}
         self._store(kind, stored)
         return stored
@@ -137,8 +154,17 @@ class Catalogue:
             self._store("sku", {**stored, "product_id": product["id"]})
 
     def _store(self, kind: Kind, thing: dict[str, Any]) -> None:
+        self._changes.append((kind, thing, self._things[kind].get(thing["id"])))
         self.restore(kind, thing)
         self._mark(kind, thing["id"], thing)
+
+    def _take_back(self, kind: Kind, thing: dict[str, Any], before: dict[str, Any] | None) -> None:
+        del self._things[kind][thing["id"]]
+        if thing.get("source_id") is not None:
+            del self._by_source[kind][thing["source_id"]]
+        if before is not None:
+            self.restore(kind, before)
+        self._mark(kind, thing["id"], before)
 
 
 def _price_item(

@@ -4,33 +4,45 @@ Guesses, where the documents are silent:
 
 - `status` is CREATED when none is given, or when it is cleared with `null`.
 - With items, the amount is the sum of theirs, whatever else is given; when the items are cleared, the amount stays.
-- `initial_amount` is what was given, else the amount; a discount is never larger than what it is taken from.
+- `initial_amount` is what was given, else the amount; a discount is never shown larger than what it is taken from,
+  yet kept as it was given, for when the amount grows again.
 - `updated_at` is set from the start.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from voucherify_async.emulator.checks import no_more_than_safe
 from voucherify_async.emulator.clock import format_ms
 
-__all__ = ["compose"]
+__all__ = ["compose", "stated_amounts"]
+
+_STATED: Final = ("initial_amount", "discount_amount")
+
+
+def stated_amounts(given: dict[str, Any], was: dict[str, int]) -> dict[str, int]:
+    """The amounts that were given, now or before, as they were given; `null` takes one away."""
+    amounts = {name: given.get(name, was.get(name)) for name in _STATED}
+    return {name: amount for name, amount in amounts.items() if amount is not None}
 
 
 def compose(
     order_id: str,
     given: dict[str, Any],
-    previous: dict[str, Any] | None,
+    was: dict[str, Any],
     *,
+    stated: dict[str, int],
     items: list[dict[str, Any]] | None,
     customer_id: str | None,
     referrer_id: str | None,
     created_ms: int,
     updated_ms: int,
 ) -> dict[str, Any]:
-    """The order as it is answered. `items` is None when the payload has none: those of `previous` stay."""
-    was = previous or {}
+    """The order as it is answered; `was` is empty for a new one.
+
+    `items` is None when the payload has none: those that were there stay. `stated` is from `stated_amounts`.
+    """
     shown_items: list[dict[str, Any]] | None = was.get("items") if items is None else items
     if shown_items:
         amount = no_more_than_safe(sum([item["amount"] for item in shown_items]), ".amount")
@@ -38,11 +50,7 @@ def compose(
     else:
         amount = _stays(given, was, "amount", 0)
         items_discount = 0
-    discount = min(_stays(given, was, "discount_amount", 0), amount - items_discount)
-    amount_changed = previous is None or items is not None or "amount" in given
-    initial = given.get("initial_amount")
-    if initial is None:
-        initial = amount if amount_changed or "initial_amount" in given else was["initial_amount"]
+    discount = min(stated.get("discount_amount", 0), amount - items_discount)
 
     order: dict[str, Any] = {
         "id": order_id,
@@ -51,7 +59,7 @@ def compose(
         "updated_at": format_ms(updated_ms),
         "status": _stays(given, was, "status", "CREATED"),
         "amount": amount,
-        "initial_amount": initial,
+        "initial_amount": stated.get("initial_amount", amount),
     }
     if discount:
         order["discount_amount"] = discount
