@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import json
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import aiohttp
 import pytest
 
 from tests.emulator.conftest import Api
 from voucherify_async.emulator import Clock, Emulator
+from voucherify_async.emulator.endpoints import Call
+from voucherify_async.emulator.filters import OPERATORS
+
+PAID = {"status": {"conditions": {"$is": "PAID"}}}
 
 
 def rows(text: str) -> list[list[str]]:
@@ -179,6 +186,77 @@ async def test_an_export_that_fails(api: Api, emulator: Emulator, clock: Clock) 
     shown = (await api.get(f"/v1/exports/{bad}")).json
     assert (shown["status"], shown["result"]) == ("ERROR", None)
     assert (await api.get(f"/v1/exports/{good}")).json["status"] == "DONE"
+
+
+async def test_huge_numbers_in_a_filter(api: Api, clock: Clock) -> None:
+    await api.create(source_id="a", amount=5)
+    for operator, found in (("$more_than", []), ("$less_than", [["a"]])):
+        filters = {"amount": {"conditions": {operator: 10**400}}}
+        assert rows(await api.export(clock, fields=["source_id"], filters=filters))[1:] == found
+
+
+@pytest.mark.parametrize("on_disk", [True, False])
+async def test_a_filter_that_breaks_ends_its_export_only(
+    api: Api, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, on_disk: bool
+) -> None:
+    def broken(*_: Any) -> Any:
+        raise ZeroDivisionError
+
+    monkeypatch.setitem(OPERATORS, "$is", broken)
+    db = tmp_path / "emulator.db" if on_disk else None
+    for _ in range(2 if on_disk else 1):
+        async with Emulator(db=db, clock=clock) as emulator:
+            on = Api(emulator, api.session)
+            bad = (await on.post("/v1/orders/export", {"parameters": {"filters": PAID}})).json["id"]
+            good = (await on.post("/v1/orders/export", {})).json["id"]
+            clock.advance(5)
+            assert (await on.get(f"/v1/exports/{bad}")).json["status"] == "ERROR"
+            assert (await on.get(f"/v1/exports/{good}")).json["status"] == "DONE"
+
+
+async def test_a_file_that_breaks_half_way_is_not_whole(
+    api: Api, clock: Clock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    await api.create(source_id="a")
+    monkeypatch.setitem(OPERATORS, "$is", lambda _wanted, _now: lambda _value: 1 // 0)
+    export_id = (await api.post("/v1/orders/export", {"parameters": {"filters": PAID}})).json["id"]
+    clock.advance(5)
+    url = (await api.get(f"/v1/exports/{export_id}")).json["result"]["url"]
+    with pytest.raises(aiohttp.ClientPayloadError):
+        await api.get(url)
+    assert "ZeroDivisionError" in caplog.text
+    assert (await api.get("/v1/orders")).status == 200
+
+
+async def test_exports_share_what_has_not_changed(api: Api, emulator: Emulator, clock: Clock) -> None:
+    await api.create(source_id="a")
+    for _ in range(2):
+        await api.export(clock)
+    await api.create(source_id="b")
+    await api.export(clock)
+    first, second, third = [orders for orders, _ in emulator._project._snapshots.values()]
+    assert first is second
+    assert (len(first), len(third)) == (1, 2)
+
+
+async def test_others_are_answered_during_a_selection(api: Api, emulator: Emulator, clock: Clock) -> None:
+    for number in range(4000):
+        emulator._project.orders.upsert({"source_id": str(number)}, number)
+    export_id = (await api.post("/v1/orders/export", {"parameters": {"filters": PAID}})).json["id"]
+    clock.advance(5)
+    call = Call(export_id, {}, "", clock.now(), "")
+    url = (await api.get(f"/v1/exports/{export_id}")).json["result"]["url"]
+    call.query = {"token": url.partition("token=")[2]}
+    chunks = emulator._endpoints.download_export(call).chunks
+    assert chunks is not None
+    assert list(chunks) == [b""] * 8 + [b"id,source_id,status\r\n"]
+    request = asyncio.create_task(api.get(url))
+    turns = 0
+    while not request.done():
+        await asyncio.sleep(0)
+        turns += 1
+    assert turns > 8
+    assert request.result().text == "id,source_id,status\r\n"
 
 
 async def test_tokens_of_downloads(api: Api, emulator: Emulator, clock: Clock) -> None:

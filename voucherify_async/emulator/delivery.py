@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import logging
 import socket
 import struct
 
@@ -15,6 +16,7 @@ from voucherify_async.emulator.faults import Fault
 __all__ = ["deliver", "interrupt", "spoil", "substitute"]
 
 _DRIP_PIECES = 10
+_log = logging.getLogger(__name__)
 _ABORT_WHEN_CLOSED = struct.pack("ii", 1, 0)
 
 
@@ -28,10 +30,17 @@ async def deliver(request: web.BaseRequest, answer: Answer, headers: dict[str, s
         return web.Response(body=answer.body, status=answer.status, headers=headers)
     response = web.StreamResponse(status=answer.status, headers=headers)
     await response.prepare(request)
-    for chunk in answer.chunks:
-        await response.write(chunk)
-        # A write that needs no waiting does not let others run.
-        await asyncio.sleep(0)
+    try:
+        for chunk in answer.chunks:
+            if chunk:
+                await response.write(chunk)
+            # A write that needs no waiting does not let others run.
+            await asyncio.sleep(0)
+    except ConnectionError:
+        raise
+    except Exception:
+        _log.exception("An answer ends half-way")
+        return interrupt(request, reset=False)
     await response.write_eof()
     return response
 

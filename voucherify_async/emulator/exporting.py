@@ -2,21 +2,24 @@
 
 The header is the field names; cells follow RFC 4180. `metadata` is a JSON object, `metadata.X` the plain value
 (lists and objects as JSON, booleans as `true` and `false`); what an order does not have is an empty cell.
+
+Guesses, where the documents are silent: `fields: []` means the default fields; without `order`, rows come in the
+order in which the orders were made, and those that are equal in it do so too (reversed, when it is descending).
 """
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
 
-from voucherify_async.emulator.filters import check_filters, compile_filters
+from voucherify_async.emulator.filters import Predicate, check_filters
 from voucherify_async.emulator.problems import ServiceError, invalid_payload
 
-__all__ = ["check_parameters", "csv_chunks", "select"]
+__all__ = ["check_parameters", "csv_chunks", "file_chunks"]
 
 _FIELDS: Final = (
     "id",
@@ -76,15 +79,17 @@ def _is_metadata_key(field: str) -> bool:
     return field.startswith("metadata.") and field != "metadata."
 
 
-def select(orders: list[dict[str, Any]], parameters: dict[str, Any], now: float) -> list[dict[str, Any]]:
-    """The orders of the export in its order; without one, as they came."""
-    holds = compile_filters(parameters.get("filters"), now)
-    chosen = [data for data in orders if holds(data)] if parameters.get("filters") else list(orders)
+def file_chunks(orders: Sequence[dict[str, Any]], holds: Predicate, parameters: dict[str, Any]) -> Iterator[bytes]:
+    """The file of an export; a chunk is empty where orders have only been looked through."""
+    chosen: list[dict[str, Any]] = []
+    for start in range(0, len(orders), _ROWS_A_CHUNK):
+        chosen += filter(holds, orders[start : start + _ROWS_A_CHUNK])
+        yield b""
     order = parameters.get("order")
     if order is not None:
         name = order.removeprefix("-")
         chosen.sort(key=lambda data: data[name], reverse=order.startswith("-"))
-    return chosen
+    yield from csv_chunks(chosen, parameters["fields"])
 
 
 def csv_chunks(orders: list[dict[str, Any]], fields: list[str]) -> Iterator[bytes]:

@@ -7,7 +7,9 @@ The operators are the properties of `FiltersCondition` in `orders.json`. Guesses
   `$not_contain`) when none does. A list in the metadata fits when one of its elements does.
 - An order that has no such value fails every comparison and passes every negative condition. A discount that is not
   shown is such a missing value.
-- Numbers compare as numbers, also when the filter has them as text; times as times; all else as text.
+- Numbers compare as numbers, also when the filter has them as text (in JSON's spelling); times as times; text with
+  text as text, but for `$after` and `$before`, which are about times and numbers alone. `true` and `false` have
+  these words for their text.
 - "n days ago" means the calendar day (UTC) for `$is_days_ago`, and n * 24 hours for `$more_than_ago`,
   `$less_than_ago` and their future twins.
 - The condition words that the service's error message lists beside those of the schema (`$today`, `$is_month` ...)
@@ -16,6 +18,8 @@ The operators are the properties of `FiltersCondition` in `orders.json`. Guesses
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -26,7 +30,7 @@ from voucherify_async.emulator.problems import invalid_payload
 __all__ = ["FIELDS", "OPERATORS", "Predicate", "check_filters", "compile_filters"]
 
 Predicate = Callable[[dict[str, Any]], bool]
-Condition = Callable[[Any, list[Any], float], bool]
+Test = Callable[[Any], bool]
 
 FIELDS: Final = frozenset(
     (
@@ -48,6 +52,7 @@ FIELDS: Final = frozenset(
     )
 )
 _DAY: Final = 86_400.0
+_NUMBER: Final = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 # All that the service's error message lists, in its order.
 _LISTED: Final = (
     "$in, $not_in, $in_location, $not_in_location, $is, $is_days_ago, $is_days_in_future, $is_not, "
@@ -61,6 +66,22 @@ _LISTED: Final = (
     "$is_more_days_in_future_md, $is_less_days_in_future_md, $is_years_ago, $active, $failed, $in_progress, "
     "$expired, $before_start, $enabled, $disabled, $redeemed, $redeemable"
 )
+_KNOWN: Final = frozenset(_LISTED.split(", "))
+
+
+class Wanted:
+    """A value of a condition, read once in all the ways in which an order's value may be."""
+
+    __slots__ = ("moment", "number", "plain", "text")
+
+    def __init__(self, plain: Any) -> None:
+        self.plain = plain
+        self.number = _number(plain)
+        self.moment = _seconds(plain)
+        self.text = _text(plain)
+
+
+Condition = Callable[[list[Wanted], float], Test]
 
 
 def _each(value: Any) -> list[Any]:
@@ -71,15 +92,10 @@ def _known(value: Any) -> bool:
     return value is not None and value not in ("", [])
 
 
-def _number(value: Any) -> float | None:
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, int | float):
-        return float(value)
-    try:
-        return float(value)
-    except (TypeError, ValueError, OverflowError):
-        return None
+def _number(value: Any) -> int | float | None:
+    if isinstance(value, str):
+        return float(value) if _NUMBER.fullmatch(value) else None
+    return None if isinstance(value, bool) or not isinstance(value, int | float) else value
 
 
 def _seconds(value: Any) -> float | None:
@@ -89,107 +105,142 @@ def _seconds(value: Any) -> float | None:
         return None
 
 
-def _same(value: Any, wanted: Any) -> bool:
-    if value == wanted and isinstance(value, bool) == isinstance(wanted, bool):
+def _text(value: Any) -> str | None:
+    """A value as text, in JSON's spelling; None for what is not there, and for objects and lists."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, int | float) else None
+
+
+def _same(value: Any, wanted: Wanted) -> bool:
+    if value is None:
+        return False
+    if value == wanted.plain and isinstance(value, bool) == isinstance(wanted.plain, bool):
         return True
     if isinstance(value, bool):
-        return isinstance(wanted, str) and wanted == ("true" if value else "false")
-    if isinstance(value, int | float) and isinstance(wanted, str):
-        return _number(wanted) == value
-    if isinstance(value, str) and isinstance(wanted, str):
-        moment = _seconds(value)
-        return moment is not None and moment == _seconds(wanted)
-    return False
+        return isinstance(wanted.plain, str) and wanted.plain == _text(value)
+    if isinstance(value, int | float):
+        return isinstance(wanted.plain, str) and wanted.number == value
+    return wanted.moment is not None and _seconds(value) == wanted.moment
 
 
-def _compare(value: Any, wanted: Any) -> int | None:
+def _compare(value: Any, wanted: Wanted, *, as_text: bool) -> int | None:
     """-1, 0, 1, or None where there is nothing to compare."""
-    if not _known(value) or isinstance(value, dict | list | bool):
+    if not _known(value):
         return None
-    for read in (_number, _seconds):
-        left, right = read(value), read(wanted)
+    left: Any
+    right: Any
+    for left, right in ((_number(value), wanted.number), (_seconds(value), wanted.moment)):
         if left is not None and right is not None:
-            return (left > right) - (left < right)
+            return int(left > right) - int(left < right)
+    left, right = value, wanted.plain
+    if as_text and isinstance(left, str) and isinstance(right, str):
+        return int(left > right) - int(left < right)
     return None
 
 
-def _some(test: Callable[[Any, Any], bool]) -> Condition:
-    def check(value: Any, wanted: list[Any], _now: float) -> bool:
-        return any(test(one, other) for one in _each(value) for other in wanted)
+def _some(test: Callable[[Any, Wanted], bool]) -> Condition:
+    def compiled(wanted: list[Wanted], _now: float) -> Test:
+        return lambda value: any(test(one, other) for one in _each(value) for other in wanted)
 
-    return check
-
-
-def _none(test: Callable[[Any, Any], bool]) -> Condition:
-    some = _some(test)
-    return lambda value, wanted, now: not some(value, wanted, now)
+    return compiled
 
 
-def _ordered(accept: Callable[[int], bool]) -> Condition:
-    def test(value: Any, wanted: Any) -> bool:
-        order = _compare(value, wanted)
+def _none(test: Callable[[Any, Wanted], bool]) -> Condition:
+    def compiled(wanted: list[Wanted], now: float) -> Test:
+        some = _some(test)(wanted, now)
+        return lambda value: not some(value)
+
+    return compiled
+
+
+def _ordered(accept: Callable[[int], bool], *, as_text: bool = True) -> Condition:
+    def test(value: Any, wanted: Wanted) -> bool:
+        order = _compare(value, wanted, as_text=as_text)
         return order is not None and accept(order)
 
     return _some(test)
 
 
-def _text(accept: Callable[[str, str], bool]) -> Callable[[Any, Any], bool]:
-    return lambda value, wanted: _known(value) and not isinstance(value, dict) and accept(str(value), str(wanted))
+def _spelled(accept: Callable[[str, str], bool]) -> Callable[[Any, Wanted], bool]:
+    def test(value: Any, wanted: Wanted) -> bool:
+        text = _text(value)
+        return bool(text) and wanted.text is not None and accept(str(text), wanted.text)
+
+    return test
 
 
 def _counted(accept: Callable[[float, float], bool]) -> Condition:
-    def check(value: Any, wanted: list[Any], _now: float) -> bool:
-        count = len(value) if isinstance(value, list | dict) else int(_known(value))
-        limits = [limit for limit in map(_number, wanted) if limit is not None]
-        return any(accept(count, limit) for limit in limits)
+    def compiled(wanted: list[Wanted], _now: float) -> Test:
+        limits = [other.number for other in wanted if other.number is not None]
 
-    return check
+        def test(value: Any) -> bool:
+            count = len(value) if isinstance(value, list | dict) else int(_known(value))
+            return any(accept(count, limit) for limit in limits)
+
+        return test
+
+    return compiled
 
 
 def _aged(accept: Callable[[float, float, float], bool]) -> Condition:
-    """By (moment, now, days)."""
+    """By (moment, now, seconds)."""
 
-    def check(value: Any, wanted: list[Any], now: float) -> bool:
-        moment = _seconds(value)
-        days = [number for number in map(_number, wanted) if number is not None]
-        return moment is not None and any(accept(moment, now, number) for number in days)
+    def compiled(wanted: list[Wanted], now: float) -> Test:
+        ages = [_days(other.number) for other in wanted if other.number is not None]
 
-    return check
+        def test(value: Any) -> bool:
+            moment = _seconds(value)
+            return moment is not None and any(accept(moment, now, age) for age in ages)
+
+        return test
+
+    return compiled
+
+
+def _days(number: float) -> float:
+    """So many days in seconds; more than there can be is endless."""
+    try:
+        return number * _DAY
+    except OverflowError:
+        return math.inf if number > 0 else -math.inf
 
 
 def _presence(*, wanted_state: bool) -> Condition:
-    def check(value: Any, wanted: list[Any], _now: float) -> bool:
-        asked = not any(other is False or other == "false" for other in wanted)
-        return (_known(value) == wanted_state) == asked
+    def compiled(wanted: list[Wanted], _now: float) -> Test:
+        asked = all(other.text != "false" for other in wanted)
+        return lambda value: (_known(value) == wanted_state) == asked
 
-    return check
+    return compiled
 
 
-_contains = _text(lambda value, wanted: wanted in value)
+_contains = _spelled(lambda value, wanted: wanted in value)
 
 OPERATORS: Final[dict[str, Condition]] = {
     "$in": _some(_same),
     "$not_in": _none(_same),
     "$is": _some(_same),
-    "$is_days_ago": _aged(lambda at, now, days: at // _DAY == (now - days * _DAY) // _DAY),
-    "$is_days_in_future": _aged(lambda at, now, days: at // _DAY == (now + days * _DAY) // _DAY),
+    "$is_days_ago": _aged(lambda at, now, age: at // _DAY == (now - age) // _DAY),
+    "$is_days_in_future": _aged(lambda at, now, age: at // _DAY == (now + age) // _DAY),
     "$is_not": _none(_same),
     "$has_value": _presence(wanted_state=True),
     "$is_unknown": _presence(wanted_state=False),
     "$contains": _some(_contains),
     "$not_contain": _none(_contains),
-    "$starts_with": _some(_text(str.startswith)),
-    "$ends_with": _some(_text(str.endswith)),
+    "$starts_with": _some(_spelled(str.startswith)),
+    "$ends_with": _some(_spelled(str.endswith)),
     "$more_than": _ordered(lambda order: order > 0),
     "$less_than": _ordered(lambda order: order < 0),
-    "$more_than_ago": _aged(lambda at, now, days: at < now - days * _DAY),
-    "$less_than_ago": _aged(lambda at, now, days: now - days * _DAY < at <= now),
-    "$more_than_future": _aged(lambda at, now, days: at > now + days * _DAY),
-    "$less_than_future": _aged(lambda at, now, days: now <= at < now + days * _DAY),
+    "$more_than_ago": _aged(lambda at, now, age: at < now - age),
+    "$less_than_ago": _aged(lambda at, now, age: now - age < at <= now),
+    "$more_than_future": _aged(lambda at, now, age: at > now + age),
+    "$less_than_future": _aged(lambda at, now, age: now <= at < now + age),
     "$more_than_equal": _ordered(lambda order: order >= 0),
     "$less_than_equal": _ordered(lambda order: order <= 0),
-    "$after": _ordered(lambda order: order > 0),
-    "$before": _ordered(lambda order: order < 0),
+    "$after": _ordered(lambda order: order > 0, as_text=False),
+    "$before": _ordered(lambda order: order < 0, as_text=False),
     "$count": _counted(lambda count, limit: count == limit),
     "$count_less": _counted(lambda count, limit: count < limit),
     "$count_more": _counted(lambda count, limit: count > limit),
@@ -225,7 +276,7 @@ def check_filters(filters: Any) -> dict[str, Any]:
         for operator in conditions:
             if operator in OPERATORS:
                 continue
-            if operator in _LISTED.split(", "):
+            if operator in _KNOWN:
                 raise invalid_payload(
                     f"Property .parameters.filters.{field}: {operator} is not supported by the emulator"
                 )
@@ -235,21 +286,21 @@ def check_filters(filters: Any) -> dict[str, Any]:
 
 def compile_filters(filters: dict[str, Any] | None, now: float) -> Predicate:
     """A function that says whether an order belongs to the export."""
-    tests: list[tuple[str | None, str, Condition, list[Any]]] = []
+    tests: list[tuple[str | None, str, Test]] = []
     for field, stated in (filters or {}).items():
         if field == "junction":
             continue
         key = field.removeprefix("metadata.") if field.startswith("metadata.") else None
         for operator, wanted in stated["conditions"].items():
-            tests.append((key, field, OPERATORS[operator], _each(wanted)))
+            test = OPERATORS[operator]([Wanted(value) for value in _each(wanted)], now)
+            tests.append((key, field, test))
     if not tests:
         return lambda _data: True
     join = any if (filters or {}).get("junction") == "or" else all
 
     def holds(data: dict[str, Any]) -> bool:
         return join(
-            test(data.get(field) if key is None else data["metadata"].get(key), wanted, now)
-            for key, field, test, wanted in tests
+            test(data.get(field) if key is None else data["metadata"].get(key)) for key, field, test in tests
         )
 
     return holds

@@ -268,9 +268,13 @@ class Jobs:
         self._running.remove(export)
         if export.status == "SCHEDULED":
             export.turn("IN_PROGRESS")
+        try:
+            if not export.failing:
+                self._on_export_done(export, export.started + export.seconds)
+        except Exception:
+            _log.exception("Export %s cannot be made", export.id)
+            export.failing = True
         export.turn("ERROR" if export.failing else "DONE")
-        if not export.failing:
-            self._on_export_done(export, export.started + export.seconds)
         self._mark("export", export.id, export)
 
     def _advance_imports(self, now: float) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from voucherify_async.emulator.catalogue import Catalogue, Kind
-from voucherify_async.emulator.exporting import csv_chunks, select
+from voucherify_async.emulator.exporting import file_chunks
+from voucherify_async.emulator.filters import Predicate, compile_filters
 from voucherify_async.emulator.identifiers import Identifiers
 from voucherify_async.emulator.jobs import ExportJob, Jobs
 from voucherify_async.emulator.oauth import Tokens
@@ -44,7 +45,7 @@ class Project:
         self.orders = Orders(self.identifiers, self.catalogue, mark)
         self.jobs = Jobs(self.orders, mark, self._keep_file)
         self.tokens = Tokens(self.identifiers, mark)
-        self._snapshots: dict[str, tuple[list[dict[str, Any]], float]] = {}
+        self._snapshots: dict[str, tuple[list[dict[str, Any]], Predicate]] = {}
         self._files: dict[str, bytes] = {}
         self._paused_at = None
         self._restore()
@@ -103,15 +104,14 @@ class Project:
         return self._paused_at is not None
 
     def _keep_file(self, export: ExportJob, at: float) -> None:
-        snapshot = self.orders.snapshot()
+        snapshot, holds = self.orders.snapshot(), compile_filters(export.parameters.get("filters"), at)
         if self.journal.on_disk:
             # The old states of the orders will not be there after a restart, so the file itself is stored, at once:
             # that takes a moment for very many orders (measured: 2 s for 100,000 with all fields).
-            chosen = select(snapshot, export.parameters, at)
-            self._files[export.id] = b"".join(csv_chunks(chosen, export.parameters["fields"]))
+            self._files[export.id] = b"".join(file_chunks(snapshot, holds, export.parameters))
             self.journal.mark("file", export.id, self._files[export.id])
         else:
-            self._snapshots[export.id] = (snapshot, at)
+            self._snapshots[export.id] = (snapshot, holds)
 
     def file_chunks(self, export: ExportJob) -> Iterator[bytes]:
         """The CSV of an export that is done."""
@@ -119,8 +119,7 @@ class Project:
         if stored is not None:
             yield stored
             return
-        snapshot, at = self._snapshots[export.id]
-        yield from csv_chunks(select(snapshot, export.parameters, at), export.parameters["fields"])
+        yield from file_chunks(*self._snapshots[export.id], export.parameters)
 
     def delete_export(self, export_id: str) -> None:
         """Forget an export and its file."""

@@ -122,6 +122,7 @@ class Orders:
         self._records: dict[str, OrderRecord] = {}
         self._by_source: dict[str, OrderRecord] = {}
         self._sequence = 0
+        self._snapshot: list[dict[str, Any]] | None = None
         self._by_created = TimeIndex()
         self._by_updated = TimeIndex()
 
@@ -156,8 +157,10 @@ class Orders:
         return index.page((page - 1) * limit, limit, descending=order.startswith("-"))
 
     def snapshot(self) -> list[dict[str, Any]]:
-        """Every order's data as of now."""
-        return [record.data for record in self._records.values()]
+        """Every order's data as of now: the same list, not to be changed, until an order changes."""
+        if self._snapshot is None:
+            self._snapshot = [record.data for record in self._records.values()]
+        return self._snapshot
 
     def effects(self) -> dict[str, dict[Cause, int]]:
         """Per source id (or id, for an order without) how often it was created, updated, imported."""
@@ -217,6 +220,7 @@ class Orders:
             self._by_updated.remove(record.updated_ms, record)
             if record.source_id is not None:
                 del self._by_source[record.source_id]
+        self._snapshot = None
         record.put(data, stated, created_ms, now_ms)
         record.effects[cause] += 1
         if record.source_id is not None:
