@@ -105,6 +105,38 @@ async def test_the_clock(api: Api, clock: Clock) -> None:
     assert (await api.post("/_emulator/clock", {"set": "never"})).status == 400
 
 
+@pytest.mark.parametrize(
+    "beyond",
+    [
+        {"set": 1e300},
+        {"set": -1e15},
+        {"set": "9999-12-31"},
+        {"set": 10**400},
+        {"advance": 1e300},
+        {"advance": -1e12},
+        {"set": 5, "advance": 1e15},
+    ],
+)
+async def test_times_that_no_clock_shows(api: Api, clock: Clock, beyond: dict[str, Any]) -> None:
+    assert (await api.post("/_emulator/clock", beyond)).status == 400
+    assert (clock.now(), clock.frozen) == (NOON, True)
+    clock.run()
+    assert (await api.post("/_emulator/clock", beyond)).status == 400
+    assert not clock.frozen
+    assert NOON <= clock.now() < NOON + 600
+    await api.create()
+
+
+def test_a_clock_begins_with_a_time() -> None:
+    for at in (float("nan"), float("inf"), 1e300):
+        with pytest.raises(ValueError, match="years 1 to 9998"):
+            Clock(at)
+
+
+async def test_set_and_advanced_at_once(api: Api) -> None:
+    assert (await api.post("/_emulator/clock", {"set": 5, "advance": 2.5})).json["now"] == 7.5
+
+
 async def test_a_clock_of_ones_own(api: Api) -> None:
     class Fixed:
         def now(self) -> float:

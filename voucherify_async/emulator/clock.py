@@ -9,20 +9,23 @@ __all__ = ["Clock", "format_ms", "parse_ms", "parse_seconds"]
 
 _EARLIEST_MS = -62_135_596_800_000  # 0001-01-01, the first moment a datetime can show
 _LATEST_MS = 253_402_300_799_999  # 9999-12-31, the last one
+# A year less: what begins within these can run on and still be written.
+_EARLIEST, _LATEST = -62_135_596_800.0, 253_370_764_800.0
 
 
 class Clock:
     """A clock that can be set and advanced.
 
     Without arguments it shows the real time. `set()`, or `at=` here, makes it stand still at that moment (Unix
-    seconds) until it is advanced or set again; `run()` lets it go on from where it stands.
+    seconds) until it is advanced or set again; `run()` lets it go on from where it stands. It shows the years 1 to
+    9998: anything beyond is a ValueError, and changes nothing.
     """
 
     __slots__ = ("_frozen_at", "_offset")
 
     def __init__(self, at: float | None = None) -> None:
         self._offset = 0.0
-        self._frozen_at = at
+        self._frozen_at = None if at is None else _within(at)
 
     @property
     def frozen(self) -> bool:
@@ -35,6 +38,7 @@ class Clock:
 
     def advance(self, seconds: float) -> None:
         """Jump ahead, or back with a negative number; a running clock runs on."""
+        _within(self.now() + seconds)
         if self._frozen_at is None:
             self._offset += seconds
         else:
@@ -42,7 +46,7 @@ class Clock:
 
     def set(self, at: float) -> None:
         """Stand still at this Unix time in seconds."""
-        self._frozen_at = at
+        self._frozen_at = _within(at)
 
     def run(self) -> None:
         """Go on at the speed of the real time, from the moment shown now."""
@@ -54,6 +58,12 @@ class Clock:
         """Show the real time again."""
         self._offset = 0.0
         self._frozen_at = None
+
+
+def _within(at: float) -> float:
+    if not _EARLIEST <= at <= _LATEST:
+        raise ValueError(f"The clock shows the years 1 to 9998, not {at} seconds")
+    return at
 
 
 def format_ms(at_ms: int) -> str:

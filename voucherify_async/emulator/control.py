@@ -143,8 +143,8 @@ class Control:
         if not isinstance(clock, Clock):
             raise invalid_payload("This emulator was given a clock of its own that cannot be set")
         if order.set is not None:
-            clock.set(parse_seconds(order.set))
-        if order.advance is not None:
+            clock.set(parse_seconds(order.set) + (order.advance or 0.0))
+        elif order.advance is not None:
             clock.advance(order.advance)
         if order.run:
             clock.run()
