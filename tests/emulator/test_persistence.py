@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import os
 import signal
+import sqlite3
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -164,6 +165,40 @@ async def test_everything_answered_survives_a_kill(tmp_path: Path, on: Callable[
         assert await served.end(signal.SIGTERM) == 0
 
 
+async def test_a_file_belongs_to_one_emulator(tmp_path: Path, on: Callable[[Any], Api]) -> None:
+    db = tmp_path / "emulator.db"
+    late = Emulator(db=db)
+    async with Emulator(db=db) as emulator:
+        with pytest.raises(sqlite3.OperationalError, match="in use by another emulator"):
+            Emulator(db=db)
+        with pytest.raises(sqlite3.OperationalError, match="in use by another emulator"):
+            await late.start()
+        second = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", PROGRAM, "--port", "0", "--db", str(db)), stderr=asyncio.subprocess.PIPE
+        )
+        _, said = await second.communicate()
+        assert (second.returncode, b"in use by another emulator" in said) == (3, True)
+        await on(emulator).create(source_id="a")
+        await emulator.aclose()
+        await emulator.start()
+        assert (await on(emulator).get("/v1/orders/a")).status == 200
+    with pytest.raises(sqlite3.OperationalError, match="since it was read"):
+        await late.start()
+    async with serve("--port", "0", "--db", str(db)) as served:
+        assert (await on(served).get("/v1/orders/a")).status == 200
+        with pytest.raises(sqlite3.OperationalError, match="in use"):
+            Emulator(db=db)
+
+
+async def test_a_seed_makes_no_token_twice(tmp_path: Path, on: Callable[[Any], Api], clock: Clock) -> None:
+    form = {"grant_type": "client_credentials", "scope": "api"}
+    tokens: set[str] = set()
+    for _ in range(3):
+        async with Emulator(db=tmp_path / "emulator.db", seed=1, clock=clock) as emulator:
+            tokens.add((await on(emulator)("POST", "/v1/oauth/token", data=form)).json["access_token"])
+    assert len(tokens) == 3
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_the_command_stops_cleanly(number: int, on: Callable[[Any], Api]) -> None:
     async with serve(
@@ -202,6 +237,11 @@ def test_the_command_says_why_it_cannot(tmp_path: Path, capsys: pytest.CaptureFi
     (tmp_path / "text").write_text("no database" * 1000)
     assert command.run(arguments("--db", str(tmp_path / "text"))) == 3
     assert "not a database" in capsys.readouterr().err
+    for wrong in ("99999", "-1", "x", "1" * 5000):
+        with pytest.raises(SystemExit) as ending:
+            arguments("--port", wrong)
+        assert ending.value.code == 2
+    assert "from 0 to 65535" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         arguments("--rate-limit", "many")
     assert "such as 2000/minute" in capsys.readouterr().err

@@ -18,7 +18,7 @@ __all__ = ["add_arguments", "run", "serve"]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    parser.add_argument("--port", type=int, default=8080, help="0 for any free one (default: %(default)s)")
+    parser.add_argument("--port", type=_port, default=8080, help="0 for any free one (default: %(default)s)")
     parser.add_argument("--db", metavar="FILE", help="keep all state in this SQLite file")
     parser.add_argument(
         "--rate-limit", metavar="N/PERIOD", type=_rule, help="such as 2000/minute or 100/hour (default: none)"
@@ -34,6 +34,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _port(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text[:6]) > 65_535:
+        raise argparse.ArgumentTypeError(f"a port is a number from 0 to 65535, not {text}")
+    return int(text)
+
+
 def _rule(text: str) -> str:
     try:
         RateLimit(text)
@@ -43,7 +49,7 @@ def _rule(text: str) -> str:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Serve until SIGINT or SIGTERM; the exit status: 0, or 3 when it cannot listen or open its file."""
+    """Serve until SIGINT or SIGTERM; the exit status: 0, or 3 when it cannot listen or have its file."""
     try:
         asyncio.run(serve(args))
     except (OSError, sqlite3.Error) as error:

@@ -52,9 +52,12 @@ class Identifiers:
         digits = f"{self._keys.getrandbits(128):032x}"
         return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
 
-    def access_token(self) -> str:
+    def access_token(self, taken: Container[str] = ()) -> str:
         """An OAuth token of 50 characters, as in the document's example."""
-        return "".join(self._keys.choices(_ALPHANUMERIC, k=50))
+        while True:
+            made = "".join(self._keys.choices(_ALPHANUMERIC, k=50))
+            if made not in taken:
+                return made
 
     def download_token(self, secret: str, export_id: str, expires_at: int) -> str:
         """A token that opens one export until a time, and that can be checked without being stored."""

@@ -94,7 +94,7 @@ class Tokens:
                 f"A project can have {_MAX_LIVE} OAuth tokens",
             )
         token: dict[str, Any] = {
-            "access_token": self._identifiers.access_token(),
+            "access_token": self._identifiers.access_token(self._live),
             "client_id": client_id,
             "expires_at": int(now + self.expires_in),
             "expires_in": self.expires_in,

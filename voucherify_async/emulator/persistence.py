@@ -1,4 +1,8 @@
-"""The state in an SQLite file: one transaction a request, so that a kill at any moment loses nothing answered."""
+"""The state in an SQLite file: one transaction a request, so that a kill at any moment loses nothing answered.
+
+One emulator at a time has the file: it is locked while it is open. What is in memory would be old if another
+emulator had had the file since it was read; the count of openings, kept in the file's `user_version`, tells.
+"""
 
 from __future__ import annotations
 
@@ -31,6 +35,7 @@ class Journal:
         self._path = path
         self._connection: sqlite3.Connection | None = None
         self._changed: dict[tuple[str, str], Any] = {}
+        self._openings: int | None = None
 
     @property
     def on_disk(self) -> bool:
@@ -38,20 +43,32 @@ class Journal:
         return self._path is not None
 
     def open(self) -> None:
-        """Open the file, making it if need be."""
+        """Open the file, making it if need be. Raises sqlite3.Error, also when another emulator has or had it."""
         if self._path is None or self._connection is not None:
             return
-        connection = sqlite3.connect(self._path, isolation_level=None)
+        connection = sqlite3.connect(self._path, isolation_level=None, timeout=0)
         # WAL with synchronous=NORMAL survives the death of the process at any moment (sqlite.org/pragma.html); only
         # a power cut can cost the last transactions.
         try:
+            connection.execute("PRAGMA locking_mode=EXCLUSIVE")
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=NORMAL")
             connection.execute(_SCHEMA)
-        except sqlite3.Error:
+            self._count_opening(connection)
+        except sqlite3.Error as error:
             connection.close()
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
+                raise sqlite3.OperationalError(f"{self._path} is in use by another emulator") from None
             raise
         self._connection = connection
+
+    def _count_opening(self, connection: sqlite3.Connection) -> None:
+        openings = connection.execute("PRAGMA user_version").fetchone()[0]
+        if self._openings not in (None, openings):
+            raise sqlite3.OperationalError(f"{self._path} has been in use by another emulator since it was read")
+        self._openings = openings + 1
+        # A write, which takes the lock too.
+        connection.execute(f"PRAGMA user_version = {self._openings}")
 
     def close(self) -> None:
         """Write what is left and close the file."""
