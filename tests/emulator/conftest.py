@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -30,6 +31,16 @@ class Reply:
     @property
     def text(self) -> str:
         return self.body.decode()
+
+
+async def send_raw(emulator: Emulator, request: bytes) -> bytes:
+    """All bytes of the answer to a request that is sent as it stands, `Connection: close` among its headers."""
+    reader, writer = await asyncio.open_connection(emulator.host, emulator.port)
+    writer.write(request)
+    try:
+        return await reader.read()
+    finally:
+        writer.close()
 
 
 class Api:

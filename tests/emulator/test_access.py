@@ -6,10 +6,11 @@ import gzip
 import io
 import json
 import re
+from urllib.parse import quote
 
 import pytest
 
-from tests.emulator.conftest import Api, Reply
+from tests.emulator.conftest import NOON, Api, Reply, send_raw
 from voucherify_async.emulator import Clock, Emulator
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -224,6 +225,69 @@ async def test_broken_json(api: Api, body: bytes) -> None:
     reply = await api("POST", "/v1/orders", data=body, headers={"Content-Type": "application/json"})
     assert (reply.status, reply.json["key"]) == (400, "invalid_payload")
     assert reply.json["details"].startswith("The body is not JSON")
+
+
+async def test_bytes_that_are_no_text(api: Api, emulator: Emulator) -> None:
+    head = b"GET /v1/orders/%FE HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+    answer = await send_raw(emulator, head + b"X-App-Id: \xff\r\nX-App-Token: \xff\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 401")
+    assert b'"key":"unauthorized"' in answer
+    assert b"X-Rate-Limit-Limit" in answer
+    keys = "".join(f"{name}: {value}\r\n" for name, value in api.keys.items()).encode()
+    assert (await send_raw(emulator, head + keys + b"X-More: \xff\xc3\xa9\r\n\r\n")).startswith(b"HTTP/1.1 404")
+    shown = (await api.get("/_emulator/requests")).json["requests"]
+    assert shown[-1]["headers"]["x-more"] == "\\xffé"
+
+
+@pytest.mark.parametrize("path", ["/v1/orders", "/_emulator/reset"])
+async def test_a_body_that_is_not_packed(api: Api, path: str) -> None:
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    reply = await api("POST", path, data=b"no gzip", headers=headers)
+    assert (reply.status, reply.json["key"]) == (400, "invalid_payload")
+    assert reply.json["details"].startswith("The body cannot be read")
+
+
+@pytest.mark.parametrize("path", ["/v1/orders", "/_emulator/effects"])
+async def test_a_mistake_of_the_emulator_is_answered_in_the_documents_way(
+    api: Api, emulator: Emulator, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, path: str
+) -> None:
+    monkeypatch.setattr(emulator._project.orders, "page", None)
+    monkeypatch.setattr(emulator._project.orders, "effects", None)
+    reply = await api.get(path)
+    assert (reply.status, reply.json["code"], reply.json["key"]) == (500, 500, "internal_error")
+    assert "TypeError" in caplog.text
+    if path == "/v1/orders":
+        assert reply.headers["X-Request-Id"] == reply.json["request_id"]
+        assert "X-Rate-Limit-Limit" in reply.headers
+        assert emulator.requests[-1].status == 500
+
+
+@pytest.mark.parametrize("target", ["http://api.example/v1/orders", "https://x:1/v1/orders?limit=1", "http://x"])
+async def test_a_whole_url_as_the_target(api: Api, emulator: Emulator, target: str) -> None:
+    keys = "".join(f"{name}: {value}\r\n" for name, value in api.keys.items())
+    answer = await send_raw(
+        emulator, f"GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{keys}\r\n".encode()
+    )
+    assert answer.startswith(b"HTTP/1.1 404" if target == "http://x" else b"HTTP/1.1 200")
+
+
+async def test_a_very_long_source_id(api: Api) -> None:
+    long = "é" * 50_000
+    order = await api.create(source_id=long)
+    assert (await api.get(f"/v1/orders/{quote(long)}")).json["id"] == order["id"]
+
+
+async def test_keys_with_more_at_their_end(api: Api) -> None:
+    for name in api.keys:
+        for key in (api.keys[name] + "x", api.keys[name] + " x", f"Bearer {api.keys[name]} x"):
+            assert (await api.get("/v1/orders", headers={name: key})).status == 401
+
+
+async def test_the_rate_limit_at_any_time(api: Api, emulator: Emulator, clock: Clock) -> None:
+    for now in (0.1, 0.7, 3.3, 1e9 + 0.1, NOON):
+        clock.set(now)
+        emulator.rate_limit = "1/minute"
+        assert [(await api.get("/v1/orders")).status for _ in range(3)] == [200, 429, 429]
 
 
 async def test_large_bodies(api: Api) -> None:

@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 
 from tests.emulator.conftest import NOON, Api
+from voucherify_async import OAuthAuth
 from voucherify_async.emulator import Clock, Emulator, OrderEffects
 
 
@@ -21,6 +22,7 @@ async def test_the_index(api: Api) -> None:
     assert (await api.get("/_emulator/nothing", keys=False)).status == 404
     reply = await api.get("/_emulator/reset", keys=False)
     assert (reply.status, reply.headers["Allow"]) == (405, "POST")
+    assert reply.json["details"] == "GET is not one of POST"
 
 
 async def test_effects(api: Api, emulator: Emulator, clock: Clock) -> None:
@@ -237,6 +239,16 @@ async def test_start_and_stop(clock: Clock) -> None:
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
+async def test_starting_twice_at_once(clock: Clock) -> None:
+    emulator = Emulator(clock=clock)
+    await asyncio.gather(emulator.start(), emulator.start())
+    await emulator.aclose()
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection(emulator.host, emulator.port)
+    await asyncio.gather(emulator.start(), emulator.aclose())
+    assert not emulator.running
+
+
 async def test_a_taken_port(emulator: Emulator) -> None:
     other = Emulator(port=emulator.port)
     with pytest.raises(OSError, match="address already in use"):
@@ -254,3 +266,7 @@ async def test_the_client_of_an_emulator(emulator: Emulator) -> None:
         assert (await client.orders.list()).total == 0
         with pytest.raises(Exception, match="nauthorized"):
             await stranger.orders.list()
+    auth = OAuthAuth(emulator.app_id, emulator.app_token)
+    async with emulator.client(auth=auth) as client:
+        assert (await client.orders.list()).total == 0
+    assert emulator.requests[-1].headers["authorization"] == "***"

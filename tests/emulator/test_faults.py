@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import io
 import zlib
 from typing import Any
-from urllib.parse import urlsplit
 
 import aiohttp
 import msgspec
 import pytest
 
-from tests.emulator.conftest import Api
-from voucherify_async.emulator import Clock, Emulator, Fault
+from tests.emulator.conftest import Api, send_raw
+from voucherify_async.emulator import Clock, Emulator, Fault, FaultKind
 
 
 async def raw(emulator: Emulator, api: Api, source_id: str = "a") -> bytes:
@@ -21,12 +21,7 @@ async def raw(emulator: Emulator, api: Api, source_id: str = "a") -> bytes:
     body = b'{"source_id":"%s"}' % source_id.encode()
     keys = "".join(f"{name}: {value}\r\n" for name, value in api.keys.items())
     head = f"POST /v1/orders HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{keys}Content-Type: application/json\r\n"
-    reader, writer = await asyncio.open_connection(emulator.host, urlsplit(emulator.url).port)
-    writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
-    try:
-        return await reader.read()
-    finally:
-        writer.close()
+    return await send_raw(emulator, f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
@@ -179,6 +174,45 @@ def test_faults_that_are_none(wrong: dict[str, Any]) -> None:
         Fault(**{"kind": "drop", **wrong})
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert({"kind": "drop", **wrong}, Fault)
+
+
+async def test_the_log_has_the_status_of_a_spoilt_answer(api: Api, emulator: Emulator) -> None:
+    kinds: tuple[FaultKind, ...] = ("broken_json", "drip", "truncated", "truncated_gzip")
+    emulator.faults.add(*(Fault(kind) for kind in kinds), *(Fault(kind, when="before") for kind in kinds))
+    for _ in range(8):
+        await raw(emulator, api)
+    assert [record.status for record in emulator.requests] == [200] * 4 + [502] * 4
+    emulator.faults.add(Fault("partial_headers"))
+    await raw(emulator, api)
+    assert emulator.requests[-1].status is None
+
+
+async def test_a_truncated_answer_without_a_body(api: Api, emulator: Emulator) -> None:
+    token = (await api("POST", "/v1/oauth/token", data={"grant_type": "client_credentials", "scope": "api"})).json
+    emulator.faults.add(Fault("truncated"))
+    with pytest.raises(aiohttp.ClientPayloadError):
+        await api("POST", "/v1/oauth/token/revoke", data={"access_token": token["access_token"] + "x"})
+    assert (emulator.requests[-1].status, len(emulator.faults)) == (404, 0)
+
+
+async def test_a_large_body_with_a_fault_before_it(api: Api, emulator: Emulator) -> None:
+    emulator.faults.add(Fault("status"))
+    packed = gzip.compress(b" " * (65 * 1024 * 1024))
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    reply = await api("POST", "/v1/orders", data=io.BytesIO(packed), headers=headers)
+    assert (reply.status, reply.json["key"]) == (413, "payload_too_large")
+    assert "X-Rate-Limit-Limit" in reply.headers
+
+
+async def test_a_client_that_does_not_wait_for_the_drip(
+    api: Api, emulator: Emulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    emulator.faults.add(Fault("drip", delay=0.2))
+    with pytest.raises(TimeoutError):
+        await api.get("/v1/orders", timeout=aiohttp.ClientTimeout(total=0.05))
+    await asyncio.sleep(0.3)
+    assert (await api.get("/v1/orders")).status == 200
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 async def test_a_closing_server_does_not_wait_for_delays(clock: Clock) -> None:

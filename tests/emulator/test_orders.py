@@ -422,6 +422,7 @@ async def test_listing(api: Api, clock: Clock) -> None:
     assert await names("?limit=10&page=3&order=-created_at") == ["n04", "n03", "n02", "n01", "n00"]
     assert await names("?limit=2&order=-updated_at") == ["n03", "n24"]
     assert await names("?limit=4&order=updated_at") == ["n00", "n01", "n02", "n04"]
+    assert await names("?limit=00000000000002") == ["n00", "n01"]
     assert await names("?page=100") == []
     assert await names("?page=100&order=-created_at") == []
 
@@ -429,6 +430,10 @@ async def test_listing(api: Api, clock: Clock) -> None:
 @pytest.mark.parametrize(
     ("query", "details"),
     [
+        ("limit=-5", "Property .limit should be >= 1"),
+        ("limit=-000000000005", "Property .limit should be >= 1"),
+        ("limit=00000000000101", "Property .limit should be <= 100"),
+        (f"limit={'9' * 5000}", "Property .limit should be <= 100"),
         ("limit=0", "Property .limit should be >= 1"),
         ("limit=101", "Property .limit should be <= 100"),
         ("limit=ten", "Property .limit should be integer"),

@@ -2,32 +2,48 @@
 
 aiohttp's low-level server and a route table of its own, since raw paths matter here (an order's id may hold any
 character, percent-encoded) and since every microsecond of routing counts for all requests.
+
+Guesses, where the documents are silent: one word of any kind may stand in front of a key; downloads need no keys
+(their token is enough) and do not count against the rate limit; that a path (404) or a method on it (405) does not
+exist is said before the keys are looked at (401).
 """
 
 from __future__ import annotations
 
 import asyncio
 import hmac
+import logging
 import re
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote
 
 import msgspec
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from voucherify_async.emulator.control import Control
-from voucherify_async.emulator.delivery import deliver, interrupt, spoil, substitute
-from voucherify_async.emulator.effects import Arrival, Effects, RequestLog
+from voucherify_async.emulator.delivery import GONE, deliver, interrupt, spoil, substitute
+from voucherify_async.emulator.effects import Arrival, Effects, RequestLog, readable
 from voucherify_async.emulator.endpoints import ROUTES, Answer, Call, Endpoint, Endpoints
 from voucherify_async.emulator.faults import Fault, Faults
-from voucherify_async.emulator.problems import ServiceError, forbidden, unauthorized
+from voucherify_async.emulator.problems import (
+    ServiceError,
+    bad_method,
+    bad_path,
+    forbidden,
+    invalid_payload,
+    unauthorized,
+)
 from voucherify_async.emulator.project import Project
 from voucherify_async.emulator.ratelimit import RateLimit
 from voucherify_async.emulator.store import Orders
 
-__all__ = ["MAX_BODY_BYTES", "App"]
+__all__ = ["MAX_BODY_BYTES", "MAX_LINE_BYTES", "App"]
 
 MAX_BODY_BYTES: Final = 64 * 1024 * 1024
+# An order with a very long source id has a very long path.
+MAX_LINE_BYTES: Final = 1024 * 1024
+_log: Final = logging.getLogger(__name__)
 _decode = msgspec.json.Decoder().decode
 
 _NONE: Final[dict[str, Endpoint]] = {}
@@ -83,17 +99,24 @@ class App:
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request."""
-        target = request.raw_path
+        target = _target(request.raw_path)
         path, _, query = target.partition("?")
         if path == "/_emulator" or path.startswith("/_emulator/"):
             return await self._handle_control(request, path)
         errand = Errand(request, path, query, self.project.identifiers.request_id())
         errand.arrival = self.log.arrive(request.method, target, request.headers)
         self.effects.requests[errand.place] += 1
-        fault = self.faults.take(request.method, path) if len(self.faults) else None
-        if fault is not None:
-            return await self._misbehave(errand, fault)
-        return await self._send(errand, await self._answer(errand))
+        try:
+            fault = self.faults.take(request.method, path) if len(self.faults) else None
+            if fault is not None:
+                return await self._misbehave(errand, fault)
+            return await self._send(errand, await self._answer(errand))
+        except ConnectionError:
+            return GONE
+        except ServiceError as problem:
+            return await self._send(errand, _refusal(problem, errand.request_id))
+        except Exception:
+            return await self._send(errand, _breakdown(errand.request_id))
 
     async def _misbehave(self, errand: Errand, fault: Fault) -> web.StreamResponse:
         before, delaying = fault.moment == "before", fault.kind == "delay"
@@ -113,6 +136,8 @@ class App:
             return await self._send(errand, answer or await self._answer(errand))
         if answer is None:
             answer = Answer.of({"code": 502, "key": "emulated_fault", "message": "Emulated fault"}, 502)
+        if fault.kind != "partial_headers":
+            errand.arrival.status = answer.status
         return await spoil(errand.request, fault, answer, self._headers(errand.request_id))
 
     async def _send(self, errand: Errand, answer: Answer) -> web.StreamResponse:
@@ -125,15 +150,7 @@ class App:
         return headers
 
     async def _read(self, errand: Errand) -> bytes:
-        request = errand.request
-        if "Expect" in request.headers and request.transport is not None:
-            # aiohttp answers this in its applications only; curl sends it with large bodies, and waits.
-            request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        try:
-            body = await request.read()
-        except web.HTTPRequestEntityTooLarge:
-            details = f"At most {MAX_BODY_BYTES} bytes"
-            raise ServiceError(413, "payload_too_large", "Payload too large", details) from None
+        body = await _body(errand.request)
         self.log.keep_body(errand.arrival, body)
         return body
 
@@ -184,11 +201,38 @@ class App:
     async def _handle_control(self, request: web.BaseRequest, path: str) -> web.StreamResponse:
         assert self.control is not None  # noqa: S101 - the server sets it before the first request
         try:
-            answer = self.control.handle(request.method, path, await request.read())
+            answer = self.control.handle(request.method, path, await _body(request))
+            self.project.journal.commit()
+        except ConnectionError:
+            return GONE
         except ServiceError as problem:
             answer = _refusal(problem, self.project.identifiers.request_id())
-        self.project.journal.commit()
+        except Exception:
+            answer = _breakdown(self.project.identifiers.request_id())
         return await deliver(request, answer, {})
+
+
+def _target(raw: str) -> str:
+    """Path and query as they were sent; proxies and some clients send a whole URL (RFC 9112, absolute-form)."""
+    target = readable(raw)
+    if target.startswith("/"):
+        return target
+    _, scheme, rest = target.partition("://")
+    _, slash, path = rest.partition("/")
+    return slash + path if scheme else target
+
+
+async def _body(request: web.BaseRequest) -> bytes:
+    if "Expect" in request.headers and request.transport is not None:
+        # aiohttp answers this in its applications only; curl sends it with large bodies, and waits.
+        request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    try:
+        return await request.read()
+    except web.HTTPRequestEntityTooLarge:
+        details = f"At most {MAX_BODY_BYTES} bytes"
+        raise ServiceError(413, "payload_too_large", "Payload too large", details) from None
+    except (HttpProcessingError, web.RequestPayloadError) as error:
+        raise invalid_payload(f"The body cannot be read: {error}") from None
 
 
 def _find(method: str, path: str) -> tuple[Endpoint | None, str]:
@@ -204,22 +248,13 @@ def _find(method: str, path: str) -> tuple[Endpoint | None, str]:
 def _no_route(method: str, path: str) -> ServiceError:
     parent, _, key = path.rpartition("/")
     allowed = sorted({**_EXACT.get(path, _NONE), **(_BY_KEY.get(parent, _NONE) if key else _NONE)})
-    if not allowed:
-        return ServiceError(404, "not_found", "Resource not found", f"Cannot find {path}")
-    listed = ", ".join(allowed)
-    return ServiceError(
-        405,
-        "method_not_allowed",
-        "Method not allowed",
-        f"{method} is not one of {listed}",
-        headers={"Allow": listed},
-    )
+    return bad_method(method, allowed) if allowed else bad_path(path)
 
 
 def _matches(sent: str, wanted: str) -> bool:
     prefixed = _PREFIXED.fullmatch(sent)
     plain = prefixed[1] if prefixed is not None else sent
-    return hmac.compare_digest(plain.encode(), wanted.encode())
+    return hmac.compare_digest(plain.encode(errors="surrogateescape"), wanted.encode())
 
 
 def _json(request: web.BaseRequest, body: bytes) -> Any:
@@ -229,7 +264,7 @@ def _json(request: web.BaseRequest, body: bytes) -> Any:
     try:
         return _decode(body)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
-        raise ServiceError(400, "invalid_payload", "Invalid payload", f"The body is not JSON: {error}") from None
+        raise invalid_payload(f"The body is not JSON: {error}") from None
 
 
 def _form(request: web.BaseRequest, body: bytes) -> dict[str, str]:
@@ -246,3 +281,9 @@ def _refusal(problem: ServiceError, request_id: str) -> Answer:
     answer = Answer.of(problem.body(request_id), problem.status)
     answer.headers = problem.headers
     return answer
+
+
+def _breakdown(request_id: str) -> Answer:
+    """For a mistake of the emulator's own."""
+    _log.exception("Request %s cannot be answered", request_id)
+    return _refusal(ServiceError(500, "internal_error", "Internal server error"), request_id)

@@ -26,7 +26,7 @@ import msgspec
 from voucherify_async.emulator.clock import Clock, format_ms, parse_seconds
 from voucherify_async.emulator.endpoints import Answer
 from voucherify_async.emulator.faults import Fault
-from voucherify_async.emulator.problems import ServiceError, invalid_payload
+from voucherify_async.emulator.problems import bad_method, bad_path, invalid_payload
 
 if TYPE_CHECKING:
     from voucherify_async.emulator.server import Emulator
@@ -86,11 +86,10 @@ class Control:
         place = path.removeprefix("/_emulator").strip("/")
         methods = _ROUTES.get(place)
         if methods is None:
-            raise ServiceError(404, "not_found", "Resource not found", f"Cannot find {path}")
+            raise bad_path(path)
         run = methods.get(method)
         if run is None:
-            allowed = ", ".join(sorted(methods))
-            raise ServiceError(405, "method_not_allowed", "Method not allowed", headers={"Allow": allowed})
+            raise bad_method(method, methods)
         try:
             return Answer.of(run(self, body))
         except (msgspec.MsgspecError, ValueError, OverflowError) as error:

@@ -7,13 +7,14 @@ import gzip
 import logging
 import socket
 import struct
+from typing import Final
 
 from aiohttp import web
 
 from voucherify_async.emulator.endpoints import Answer
 from voucherify_async.emulator.faults import Fault
 
-__all__ = ["deliver", "interrupt", "spoil", "substitute"]
+__all__ = ["GONE", "deliver", "interrupt", "spoil", "substitute"]
 
 _DRIP_PIECES = 10
 _log = logging.getLogger(__name__)
@@ -72,7 +73,7 @@ def interrupt(request: web.BaseRequest, *, reset: bool) -> web.StreamResponse:
             transport.abort()
         else:
             transport.close()
-    return _Gone()
+    return GONE
 
 
 async def spoil(
@@ -134,3 +135,6 @@ class _Gone(web.StreamResponse):
     async def prepare(self, request: web.BaseRequest) -> None:
         """Tell aiohttp, in its own way, that the peer has gone."""
         raise ConnectionResetError
+
+
+GONE: Final = _Gone()

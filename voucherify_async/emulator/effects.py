@@ -11,7 +11,7 @@ import msgspec
 
 from voucherify_async.emulator.store import Orders
 
-__all__ = ["Effects", "OrderEffects", "RequestLog", "RequestRecord"]
+__all__ = ["Effects", "OrderEffects", "RequestLog", "RequestRecord", "readable"]
 
 _SECRET_HEADERS: Final = frozenset(("x-app-id", "x-app-token", "authorization", "cookie", "proxy-authorization"))
 _KEPT_REQUESTS: Final = 10_000
@@ -134,6 +134,11 @@ class RequestLog:
         self._bytes = 0
 
 
+def readable(text: str) -> str:
+    """What came over the wire as text; bytes that are no UTF-8 stand in it as `\\xff`."""
+    return text if text.isascii() else text.encode(errors="surrogateescape").decode(errors="backslashreplace")
+
+
 def _record(arrival: Arrival) -> RequestRecord:
     path, _, query = arrival.target.partition("?")
     pairs = parse_qsl(query, keep_blank_values=True)
@@ -142,7 +147,7 @@ def _record(arrival: Arrival) -> RequestRecord:
         path=path,
         query=tuple((name, "***" if name == "token" else value) for name, value in pairs),
         headers={
-            name.lower(): "***" if name.lower() in _SECRET_HEADERS else value
+            name.lower(): "***" if name.lower() in _SECRET_HEADERS else readable(value)
             for name, value in arrival.headers.items()
         },
         status=arrival.status,

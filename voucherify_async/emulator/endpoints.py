@@ -299,7 +299,8 @@ def _whole(query: dict[str, str], name: str, without: int, most: int) -> int:
         return without
     if not text.removeprefix("-").isascii() or not text.removeprefix("-").isdigit():
         raise bad_query(f"Property .{name} should be integer")
-    value = int(text[:10])
+    digits = text.removeprefix("-").lstrip("0")
+    value = 0 if text.startswith("-") else int(digits[:10] or "0")
     if value < 1:
         raise bad_query(f"Property .{name} should be >= 1")
     if value > most:

@@ -6,10 +6,13 @@ resource, `resource_id, resource_type`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 __all__ = [
     "ServiceError",
+    "bad_method",
+    "bad_path",
     "bad_query",
     "forbidden",
     "invalid_payload",
@@ -69,6 +72,18 @@ def not_found(kind: str, resource_id: str) -> ServiceError:
         resource_id=resource_id,
         resource_type=kind,
     )
+
+
+def bad_path(path: str) -> ServiceError:
+    """404 for a path that leads nowhere."""
+    return ServiceError(404, "not_found", "Resource not found", f"Cannot find {path}")
+
+
+def bad_method(method: str, allowed: Iterable[str]) -> ServiceError:
+    """405 for a method that the path does not know."""
+    listed = ", ".join(sorted(allowed))
+    details = f"{method} is not one of {listed}"
+    return ServiceError(405, "method_not_allowed", "Method not allowed", details, headers={"Allow": listed})
 
 
 def unauthorized(details: str) -> ServiceError:

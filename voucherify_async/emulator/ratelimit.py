@@ -26,7 +26,8 @@ class RateLimit:
         self.rule = rule
         self._refuses = rule is not None
         self.limit, self._period = (_UNLIMITED, 60) if rule is None else _parse(rule)
-        self._ends_at = 0.0
+        # The start, not the end: adding a period to it and taking it away again need not give the same time.
+        self._starts_at = -math.inf
         self._used = 0
 
     def take(self, now: float) -> None:
@@ -54,10 +55,14 @@ class RateLimit:
             "X-Rate-Limit-Retry": str(math.ceil(self._ends_at)),
         }
 
+    @property
+    def _ends_at(self) -> float:
+        return self._starts_at + self._period
+
     def _roll(self, now: float) -> None:
-        # Also when the clock was set back by more than a window: else nothing would go for a long time.
-        if now >= self._ends_at or now < self._ends_at - self._period:
-            self._ends_at = now + self._period
+        # Also when the clock was set back to before the window: else nothing would go for a long time.
+        if not self._starts_at <= now < self._ends_at:
+            self._starts_at = now
             self._used = 0
 
 

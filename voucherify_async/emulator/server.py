@@ -12,7 +12,7 @@ from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http import RawRequestMessage
 from aiohttp.web_protocol import RequestHandler
 
-from voucherify_async.emulator.app import MAX_BODY_BYTES, App
+from voucherify_async.emulator.app import MAX_BODY_BYTES, MAX_LINE_BYTES, App
 from voucherify_async.emulator.clock import Clock
 from voucherify_async.emulator.control import Control
 from voucherify_async.emulator.effects import Effects, RequestRecord
@@ -94,6 +94,7 @@ class Emulator:
         finally:
             project.journal.close()
         self._runner: web.ServerRunner | None = None
+        self._changing = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -124,8 +125,11 @@ class Emulator:
 
     async def start(self) -> None:
         """Begin to listen; nothing happens if it does already. Raises OSError if the port is taken."""
-        if self._runner is not None:
-            return
+        async with self._changing:
+            if self._runner is None:
+                await self._start()
+
+    async def _start(self) -> None:
         self._project.journal.open()
         loop = asyncio.get_running_loop()
 
@@ -138,7 +142,9 @@ class Emulator:
         ) -> web.BaseRequest:
             return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=MAX_BODY_BYTES)
 
-        server = web.Server(self._app.handle, request_factory=make_request, access_log=None)
+        server = web.Server(
+            self._app.handle, request_factory=make_request, access_log=None, max_line_size=MAX_LINE_BYTES
+        )
         # Clients that keep their connections are not waited for, nor are answers that are being delayed.
         runner = web.ServerRunner(server, shutdown_timeout=0.01)
         await runner.setup()
@@ -155,20 +161,20 @@ class Emulator:
 
     async def aclose(self) -> None:
         """Stop listening and end all connections; nothing happens if it has. The state stays for another start."""
-        runner, self._runner = self._runner, None
-        if runner is not None:
-            await runner.cleanup()
-            self._project.journal.close()
-            # Transports close in the next turn of the loop; a caller may be about to end it.
-            await asyncio.sleep(0)
+        async with self._changing:
+            runner, self._runner = self._runner, None
+            if runner is not None:
+                await runner.cleanup()
+                self._project.journal.close()
+                # Transports close in the next turn of the loop; a caller may be about to end it.
+                await asyncio.sleep(0)
 
     def client(self, **overrides: Any) -> VoucherifyClient:
         """A client with this emulator's keys and address; `overrides` are options of `VoucherifyClient`."""
         from voucherify_async import VoucherifyClient  # noqa: PLC0415 - the emulator shares nothing with the client
 
-        return VoucherifyClient(
-            **{"app_id": self.app_id, "app_token": self.app_token, "base_url": self.url, **overrides}
-        )
+        keys = {} if "auth" in overrides else {"app_id": self.app_id, "app_token": self.app_token}
+        return VoucherifyClient(**{**keys, "base_url": self.url, **overrides})
 
     @property
     def effects(self) -> Effects:
