@@ -11,7 +11,7 @@ import pytest
 
 from tests.emulator.conftest import NOON, Api
 from voucherify_async import OAuthAuth
-from voucherify_async.emulator import Clock, Emulator, OrderEffects
+from voucherify_async.emulator import Clock, Emulator, OrderEffects, effects
 
 
 async def test_the_index(api: Api) -> None:
@@ -76,6 +76,15 @@ async def test_requests_are_bounded(api: Api, emulator: Emulator, monkeypatch: p
             await on_small.create()
         assert len(small.requests) == 5
         assert [record.body for record in small.requests] == [b"{}"] * 5
+
+
+def test_bodies_that_fall_out_of_the_log_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(effects, "_KEPT_REQUESTS", 2)
+    monkeypatch.setattr(effects, "_KEPT_BODY_BYTES", 100)
+    log = effects.RequestLog()
+    for _ in range(10):
+        log.keep_body(log.arrive("POST", "/", {}), b"x" * 40)
+    assert [record.body for record in log.records()] == [b"x" * 40] * 2
 
 
 async def test_faults_over_http(api: Api) -> None:
@@ -195,7 +204,21 @@ async def test_settings_over_http(api: Api, emulator: Emulator) -> None:
     assert emulator.rate_limit == "5/minute"
     assert (await api.post("/_emulator/settings", {"rate_limit": None})).json["rate_limit"] is None
     assert (await api.get("/_emulator/settings")).json["download_seconds"] == 20
-    assert (await api.post("/_emulator/settings", {"rate_limit": "much"})).status == 400
+    wrong: dict[str, Any] = {"rate_limit": "much", "oauth_expires_in": -1, "download_seconds": -1}
+    wrong["oauth_expires_in"] = 10**400
+    urls = ("localhost:1", "ftp://x", "http://", "https://x?y", "/v1", "", "http://x\ny")
+    for order in ({name: value} for name, value in [*wrong.items(), *(("download_url", url) for url in urls)]):
+        assert (await api.post("/_emulator/settings", order)).status == 400, order
+    assert emulator.download_url == "http://localhost:1"
+    settings_of_none: list[dict[str, Any]] = [
+        {"oauth_expires_in": -1},
+        {"download_seconds": -1},
+        {"import_seconds": float("nan")},
+    ]
+    for setting in settings_of_none:
+        with pytest.raises(ValueError, match="0 to 10000000000 seconds"):
+            Emulator(**setting)
+    await api.post("/_emulator/settings", {"oauth_expires_in": 0, "download_seconds": 0, "download_url": None})
 
 
 async def test_reset(api: Api, emulator: Emulator, clock: Clock) -> None:

@@ -168,7 +168,27 @@ async def test_a_rate(api: Api, emulator: Emulator) -> None:
     assert [(await api.get("/v1/orders")).status for _ in range(40)] == first, "the seed decides"
 
 
-@pytest.mark.parametrize("wrong", [{"kind": "x"}, {"when": "now"}, {"rate": 2.0}, {"body": 5}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"kind": "x"},
+        {"when": "now"},
+        {"rate": 2.0},
+        {"body": 5},
+        {"status": 199},
+        {"status": 600},
+        {"times": 0},
+        {"skip": -1},
+        {"delay": -1.0},
+        {"delay": float("inf")},
+        {"delay": float("nan")},
+        {"headers": {"X": "a\r\nY: b"}},
+        {"headers": {"X\n": "a"}},
+        {"headers": {"": "a"}},
+        {"headers": {"content-Length": "5"}},
+        {"headers": {"Transfer-Encoding": "chunked"}},
+    ],
+)
 def test_faults_that_are_none(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="A fault"):
         Fault(**{"kind": "drop", **wrong})

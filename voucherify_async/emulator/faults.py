@@ -5,7 +5,9 @@ Pure: this says what is to happen; `delivery.py` does it to the connection.
 
 from __future__ import annotations
 
+import math
 import random
+import re
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -35,6 +37,11 @@ KINDS: Final[frozenset[str]] = frozenset(FaultKind.__args__)  # type: ignore[att
 _NEED_THE_ANSWER: Final = frozenset(("truncated", "truncated_gzip", "broken_json", "drip", "partial_headers"))
 
 
+_HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+# These say where an answer ends, which is the emulator's to know.
+_FRAMING: Final = frozenset(("content-length", "transfer-encoding"))
+
+
 class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One entry of the script.
 
@@ -57,6 +64,7 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `when` is `before` or `after` the effect on the server; without it `before`, but `after` for the kinds that
     spoil the real answer; those can be `before` too, and then spoil an answer of 502.
+    `status` is 200 to 599; `headers` cannot say how long the answer is (`Content-Length`, `Transfer-Encoding`).
     `delay` is waited for in every kind before the fault happens (in `drip`: while).
     """
 
@@ -81,6 +89,16 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("A fault's body is text or bytes")
         if not 0 <= self.rate <= 1:
             raise ValueError(f"A fault's rate is between 0 and 1, not {self.rate}")
+        if not 200 <= self.status <= 599:
+            raise ValueError(f"A fault's status is between 200 and 599, not {self.status}")
+        if self.times is not None and self.times < 1:
+            raise ValueError(f"A fault happens once at least, or always (None), not {self.times} times")
+        if self.skip < 0:
+            raise ValueError(f"A fault lets no less than 0 requests through first, not {self.skip}")
+        if not 0 <= self.delay < math.inf:
+            raise ValueError(f"A fault's delay is 0 seconds or more, not {self.delay}")
+        for name, value in self.headers.items():
+            _check_header(name, value)
 
     @property
     def moment(self) -> str:
@@ -92,6 +110,13 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if self.method is not None and self.method.upper() != method:
             return False
         return self.path is None or fnmatchcase(path, self.path)
+
+
+def _check_header(name: str, value: str) -> None:
+    if not _HEADER_NAME.fullmatch(name) or name.lower() in _FRAMING:
+        raise ValueError(f"A fault's headers cannot have one called {name!r}")
+    if any(mark in value for mark in "\r\n\0"):
+        raise ValueError(f"A fault's header is one line, not {value!r}")
 
 
 class Faults:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from aiohttp import StreamReader, web
 from aiohttp.abc import AbstractStreamWriter
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
     from voucherify_async import VoucherifyClient
 
 __all__ = ["Emulator"]
+
+Seconds = TypeVar("Seconds", int, float)
+_LONGEST: Final = 10**10
+_HTTP_URL: Final = re.compile(r"https?://[^/?#\s]+[^?#\s]*")
 
 
 class Emulator:
@@ -202,7 +207,7 @@ class Emulator:
 
     @import_seconds.setter
     def import_seconds(self, seconds: float | None) -> None:
-        self._project.jobs.import_seconds = _not_negative(seconds)
+        self._project.jobs.import_seconds = None if seconds is None else _seconds(seconds, "A job takes")
 
     @property
     def export_seconds(self) -> float | None:
@@ -211,7 +216,7 @@ class Emulator:
 
     @export_seconds.setter
     def export_seconds(self, seconds: float | None) -> None:
-        self._project.jobs.export_seconds = _not_negative(seconds)
+        self._project.jobs.export_seconds = None if seconds is None else _seconds(seconds, "A job takes")
 
     @property
     def oauth_expires_in(self) -> int:
@@ -220,7 +225,7 @@ class Emulator:
 
     @oauth_expires_in.setter
     def oauth_expires_in(self, seconds: int) -> None:
-        self._project.tokens.expires_in = seconds
+        self._project.tokens.expires_in = _seconds(seconds, "A token holds")
 
     @property
     def download_seconds(self) -> int:
@@ -229,7 +234,7 @@ class Emulator:
 
     @download_seconds.setter
     def download_seconds(self, seconds: int) -> None:
-        self._endpoints.download_seconds = seconds
+        self._endpoints.download_seconds = _seconds(seconds, "A link holds")
 
     @property
     def download_url(self) -> str | None:
@@ -238,6 +243,8 @@ class Emulator:
 
     @download_url.setter
     def download_url(self, url: str | None) -> None:
+        if url is not None and _HTTP_URL.fullmatch(url) is None:
+            raise ValueError(f"The base of download links is an http or https URL, not {url!r}")
         self._endpoints.download_url = url
 
     @property
@@ -291,7 +298,7 @@ class Emulator:
         self._app.log.clear()
 
 
-def _not_negative(seconds: float | None) -> float | None:
-    if seconds is not None and seconds < 0:
-        raise ValueError(f"A job takes no less than 0 seconds, not {seconds}")
+def _seconds(seconds: Seconds, what: str) -> Seconds:
+    if not 0 <= seconds <= _LONGEST:
+        raise ValueError(f"{what} 0 to {_LONGEST} seconds, not {seconds}")
     return seconds
