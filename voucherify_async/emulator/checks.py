@@ -68,9 +68,10 @@ def _string(value: Any) -> str:
 
 
 def _key(value: Any) -> str:
-    if not _string(value):
+    text = _string(value)
+    if not text:
         raise MismatchError("should NOT be shorter than 1 characters")
-    return str(value)
+    return text
 
 
 def _boolean(value: Any) -> bool:
@@ -95,9 +96,10 @@ def too_deep(value: Any, levels: int = MAX_DEPTH) -> bool:
 
 
 def _metadata(value: Any) -> dict[str, Any]:
-    if too_deep(_object(value)):
+    metadata = _object(value)
+    if too_deep(metadata):
         raise MismatchError(f"should NOT be nested more than {MAX_DEPTH} levels")
-    return _object(value)
+    return metadata
 
 
 def _price(value: Any) -> int | float:
@@ -122,9 +124,10 @@ def _integer(value: Any) -> int:
 
 def _at_least(lowest: int) -> Checker:
     def check(value: Any) -> int:
-        if _integer(value) < lowest:
+        number = _integer(value)
+        if number < lowest:
             raise MismatchError(f"cannot be lower than {lowest}")
-        return _integer(value)
+        return number
 
     return check
 
@@ -133,9 +136,10 @@ def _one_of(*allowed: str) -> Checker:
     complaint = f"should be equal to one of the allowed values [ {', '.join(allowed)} ]"
 
     def check(value: Any) -> str:
-        if _string(value) not in allowed:
+        text = _string(value)
+        if text not in allowed:
             raise MismatchError(complaint)
-        return str(value)
+        return text
 
     return check
 

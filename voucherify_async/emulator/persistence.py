@@ -126,4 +126,4 @@ class Journal:
 def _body(thing: Any) -> bytes:
     if isinstance(thing, bytes):
         return thing
-    return _encode(thing if isinstance(thing, dict | str) else thing.dump())
+    return _encode(thing if isinstance(thing, dict) else thing.dump())
