@@ -214,6 +214,18 @@ async def test_an_idle_pause(api: Api, emulator: Emulator, clock: Clock) -> None
     assert action["status"] == "DONE"
 
 
+async def test_an_import_of_a_pause_begins_after_it(api: Api, emulator: Emulator, clock: Clock) -> None:
+    emulator.import_seconds = 10
+    emulator.pause_jobs()
+    clock.advance(5)
+    action_id = await start(api, [{}] * 10)
+    clock.advance(50)
+    emulator.resume_jobs()
+    for seconds, progress in ((0, 0), (9, 90), (1, 100)):
+        clock.advance(seconds)
+        assert (await look(api, action_id))["progress"] == progress
+
+
 @pytest.mark.parametrize(
     ("body", "details"),
     [

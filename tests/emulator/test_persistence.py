@@ -190,6 +190,38 @@ async def test_a_file_belongs_to_one_emulator(tmp_path: Path, on: Callable[[Any]
             Emulator(db=db)
 
 
+async def test_jobs_stay_in_their_order(tmp_path: Path, on: Callable[[Any], Api], clock: Clock) -> None:
+    made: dict[str, list[str]] = {"async_action_id": [], "id": []}
+    for _ in range(3):
+        async with Emulator(db=tmp_path / "emulator.db", clock=clock) as emulator:
+            api = on(emulator)
+            for _ in range(3):
+                made["async_action_id"].append((await api.post("/v1/orders/import", [{}])).json["async_action_id"])
+                made["id"].append((await api.post("/v1/orders/export", {})).json["id"])
+    async with Emulator(db=tmp_path / "emulator.db", clock=clock) as emulator:
+        api = on(emulator)
+        actions = (await api.get("/v1/async-actions?limit=100")).json["async_actions"]
+        assert [one["id"] for one in reversed(actions)] == made["async_action_id"]
+        exports = (await api.get("/v1/exports?limit=100&order=created_at")).json["exports"]
+        assert [one["id"] for one in exports] == made["id"]
+
+
+async def test_an_import_begins_after_the_last_one_of_before(
+    tmp_path: Path, on: Callable[[Any], Api], clock: Clock
+) -> None:
+    async with Emulator(db=tmp_path / "emulator.db", clock=clock, import_seconds=10) as emulator:
+        await on(emulator).post("/v1/orders/import", [{}])
+        clock.advance(10)
+        await on(emulator).get("/v1/orders")
+    clock.set(NOON + 5)
+    async with Emulator(db=tmp_path / "emulator.db", clock=clock, import_seconds=10) as emulator:
+        api = on(emulator)
+        path = f"/v1/async-actions/{(await api.post('/v1/orders/import', [{}])).json['async_action_id']}"
+        for seconds, status in ((0, "ENQUEUED"), (5, "IN_PROGRESS"), (9, "IN_PROGRESS"), (1, "DONE")):
+            clock.advance(seconds)
+            assert (await api.get(path)).json["status"] == status
+
+
 async def test_a_seed_makes_no_token_twice(tmp_path: Path, on: Callable[[Any], Api], clock: Clock) -> None:
     form = {"grant_type": "client_credentials", "scope": "api"}
     tokens: set[str] = set()
