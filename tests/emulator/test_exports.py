@@ -259,6 +259,22 @@ async def test_others_are_answered_during_a_selection(api: Api, emulator: Emulat
     assert request.result().text == "id,source_id,status\r\n"
 
 
+async def test_a_client_that_leaves_a_download(
+    api: Api, emulator: Emulator, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(4000):
+        emulator._project.orders.upsert({"metadata": {"x": "y" * 5000}}, number)
+    export_id = (await api.post("/v1/orders/export", {"parameters": {"fields": ["metadata"]}})).json["id"]
+    clock.advance(5)
+    url = (await api.get(f"/v1/exports/{export_id}")).json["result"]["url"]
+    async with api.session.get(url) as response:
+        await response.content.readany()
+        response.close()
+    for _ in range(50):
+        await api.get("/v1/orders?limit=1")
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
 async def test_tokens_of_downloads(api: Api, emulator: Emulator, clock: Clock) -> None:
     emulator.download_seconds = 100
     first, second = [(await api.post("/v1/orders/export", {})).json["id"] for _ in range(2)]
