@@ -227,7 +227,13 @@ async def test_a_seed_makes_no_token_twice(tmp_path: Path, on: Callable[[Any], A
     tokens: set[str] = set()
     for _ in range(3):
         async with Emulator(db=tmp_path / "emulator.db", seed=1, clock=clock) as emulator:
-            tokens.add((await on(emulator)("POST", "/v1/oauth/token", data=form)).json["access_token"])
+            api = on(emulator)
+            made = (await api("POST", "/v1/oauth/token", data=form)).json["access_token"]
+            for known in sorted(tokens):
+                shown = (await api("POST", "/v1/oauth/introspect", data={"access_token": known})).json
+                assert shown == {"active": False}
+            await api("POST", "/v1/oauth/token/revoke", data={"access_token": made})
+            tokens.add(made)
     assert len(tokens) == 3
 
 
