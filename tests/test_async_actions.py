@@ -19,7 +19,7 @@ async def test_actions_are_listed_the_newest_first_without_results(
     page = await client.async_actions.list(limit=2)
     assert [action.id for action in page.async_actions] == [jobs[2].id, jobs[1].id]
     assert page.has_more
-    assert {action.result for action in page.async_actions} == {None}
+    assert all(action.result is None for action in page.async_actions)
     action = await client.async_actions.get(jobs[0].id)
     assert (action.type, action.status) == ("ORDERS.IMPORT", "DONE")
     assert action.result is not None
