@@ -107,7 +107,7 @@ class VoucherifyClient:
             auth=_auth(app_id, app_token, auth),
             options=options,
             pool=_of_type("pool", pool, PoolLimits) or PoolLimits(),
-            rate_limiter=rate_limiter or SharedPause(clock, longest=retry.max_wait),
+            rate_limiter=SharedPause(clock, longest=retry.max_wait) if rate_limiter is None else rate_limiter,
             clock=clock,
             session=_of_type("session", session, aiohttp.ClientSession),
             ssl_context=_of_type("ssl_context", ssl_context, ssl.SSLContext),
@@ -258,7 +258,7 @@ class VoucherifyClient:
         """
         if not isinstance(method, str) or method not in _METHODS:
             raise ConfigurationError("method", f"must be one of {', '.join(sorted(_METHODS))}, not {method!r}")
-        encoded = None if body is None else checked_json("body", body, msgspec.json.decode)
+        encoded = None if body is None else checked_json("body", body, msgspec.json.decode, free=True)
         try:
             decoder: Callable[[bytes], Any] = any_json if decode is None else json_decoder(decode)
         except TypeError as error:

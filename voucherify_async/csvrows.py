@@ -27,15 +27,21 @@ _FIELDS = {_plain(name): name for name in OrderRow.__struct_fields__}
 
 
 class CsvRows:
-    """Turns the pieces of a CSV file into `OrderRow` structs, row by row, keeping only a piece at a time."""
+    """Turns the pieces of a CSV file into `OrderRow` structs, row by row, keeping only a piece at a time.
+
+    Attributes:
+        misfit: what stands behind the rows that were given last and does not fit, None if there is nothing.
+    """
 
     def __init__(self) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8-sig")()
         self._rest = ""
         self._inside_quotes = False
+        self._closed_at = -1  # where a quoted cell was closed last, in the rest
         self._scanned = 0  # how much of the rest is known to hold no end of a row
         self._columns: list[tuple[str, str | None]] | None = None
         self._row_number = 0
+        self.misfit: Exception | None = None
 
     def feed(self, piece: bytes, *, last: bool = False) -> list[OrderRow]:
         """The rows that are complete with this piece.
@@ -44,7 +50,7 @@ class CsvRows:
             piece: the next bytes of the file.
             last: no more will come; what is left is a row.
 
-        Raises:
+        Raises, when there is no good row left before it:
             UnicodeDecodeError: the file is not UTF-8.
             csv.Error: it is no CSV, or a row is longer than 1 Mi characters, or a cell than 131,072.
             msgspec.ValidationError: a cell does not fit its column; the error names both.
@@ -53,9 +59,23 @@ class CsvRows:
         end = len(self._rest) if last else self._end_of_whole_rows()
         whole, self._rest = self._rest[:end], self._rest[end:]
         self._scanned -= end
+        self._closed_at -= end
         if len(self._rest) > MAX_ROW_CHARACTERS:
             raise csv.Error(f"row {self._row_number + 1} is longer than {MAX_ROW_CHARACTERS} characters")
-        return list(self._rows(whole)) if whole else []
+        rows: list[OrderRow] = []
+        try:
+            rows.extend(self._rows(whole))
+        except (csv.Error, msgspec.ValidationError) as error:
+            # The rows before it are good, wherever the pieces were cut.
+            self.misfit = error
+        if not rows:
+            self.check()
+        return rows
+
+    def check(self) -> None:
+        """Raise what stands behind the rows that were given last, if it does not fit."""
+        if self.misfit is not None:
+            raise self.misfit
 
     def _end_of_whole_rows(self) -> int:
         """Where the last complete row ends: behind the last line break outside of quotes."""
@@ -71,9 +91,11 @@ class CsvRows:
             if quote < 0:
                 self._scanned = len(text)
                 return end
-            # A quote opens at the beginning of a cell alone; behind another quote it is the second of a pair.
-            if self._inside_quotes or quote == 0 or text[quote - 1] in ',\n\r"':
-                self._inside_quotes = not self._inside_quotes
+            # A quote opens at the beginning of a cell alone, or right behind the one that closed it: a pair.
+            if self._inside_quotes:
+                self._inside_quotes, self._closed_at = False, quote
+            elif quote == 0 or text[quote - 1] in ",\n\r" or self._closed_at == quote - 1:
+                self._inside_quotes = True
             position = quote + 1
 
     def _rows(self, text: str) -> Iterator[OrderRow]:

@@ -11,7 +11,13 @@ import msgspec
 
 from voucherify_async.clock import Clock
 from voucherify_async.csvrows import CsvRows
-from voucherify_async.errors import ConfigurationError, DecodeError, TransportError
+from voucherify_async.errors import (
+    ClientClosedError,
+    ConfigurationError,
+    DecodeError,
+    TransportError,
+    VoucherifyError,
+)
 from voucherify_async.files import PartFile
 from voucherify_async.jobs import DownloadProgress, report
 from voucherify_async.models.jobs import Export
@@ -41,6 +47,9 @@ async def write_file(
             try:
                 await _fetch(part, download, on_progress)
                 break
+            except (ClientClosedError, DecodeError) as error:
+                error.job_id = job_id
+                raise
             except TransportError as error:
                 wait = wait_before_repeat(
                     retry,
@@ -119,23 +128,26 @@ class ExportRows:
             if self._download is None:
                 raise ConfigurationError("rows", "use it with a context: async with job.rows() as rows")
             try:
+                self._csv.check()
                 piece = await self._download.chunk()
-            except TransportError as error:
+                self._rows.extend(self._csv.feed(piece, last=not piece))
+                self._ended = not piece and not self._csv.misfit
+            except (csv.Error, msgspec.ValidationError, UnicodeDecodeError) as error:
+                self._ended = True
+                raise self._does_not_fit(error) from None
+            except VoucherifyError as error:
                 self._ended = True
                 error.job_id = self._job_id
                 raise
-            self._ended = not piece
-            try:
-                self._rows.extend(self._csv.feed(piece, last=self._ended))
-            except (csv.Error, msgspec.ValidationError, UnicodeDecodeError) as error:
-                self._ended = True
-                misfit = DecodeError(
-                    f"the export's file does not fit: {error}",
-                    status=200,
-                    method="GET",
-                    path=f"/v1/exports/{self._job_id}",
-                    outcome_unknown=False,
-                )
-                misfit.job_id = self._job_id
-                raise misfit from None
         return self._rows.popleft()
+
+    def _does_not_fit(self, error: Exception) -> DecodeError:
+        misfit = DecodeError(
+            f"the export's file does not fit: {error}",
+            status=200,
+            method="GET",
+            path=f"/v1/exports/{self._job_id}",
+            outcome_unknown=False,
+        )
+        misfit.job_id = self._job_id
+        return misfit

@@ -1,9 +1,11 @@
 """Files that are there whole, or not at all."""
 
 import asyncio
+import errno
 import os
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -22,16 +24,19 @@ class PartFile:
         target: where the file goes; its folder must be there.
 
     Raises:
-        OSError: the folder is not there or cannot be written to; on entering.
+        OSError: the target is a folder, or its folder is not there or cannot be written to; on entering.
     """
 
     def __init__(self, target: Path) -> None:
         self.target = target
-        # In the same folder: renaming does not go across file systems.
-        self._part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+        # In the same folder: renaming does not go across file systems. Without the target's name, which may be as
+        # long as names can be.
+        self._part = target.parent / f".{secrets.token_hex(8)}.part"
         self._buffer = bytearray()
 
     def __enter__(self) -> Self:
+        if self.target.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(self.target))
         self._file = self._part.open("xb", buffering=0)
         return self
 
@@ -86,5 +91,7 @@ async def _in_thread(work: Callable[..., None], *args: object) -> None:
     try:
         await asyncio.shield(thread)
     except asyncio.CancelledError:
-        await asyncio.wait([thread])
+        while not thread.done():
+            with suppress(asyncio.CancelledError):  # once is enough: it is raised below
+                await asyncio.wait([thread])
         raise

@@ -14,7 +14,16 @@ import msgspec
 
 from voucherify_async.errors import ConfigurationError
 
-_encode = msgspec.json.Encoder().encode
+
+def _base_value(value: object) -> object:
+    """The plain value of a kind of string or number, such as those of markupsafe and numpy."""
+    for base in (str, int, float):
+        if isinstance(value, base):
+            return base(value)
+    raise TypeError(f"{type(value).__name__} has no form in JSON")
+
+
+_encode = msgspec.json.Encoder(enc_hook=_base_value).encode
 
 _PLAIN: Final = frozenset({str, int, bool, type(None), msgspec.UnsetType})
 _FREE: Final = frozenset({"metadata"})  # fields whose content is the user's own
@@ -26,16 +35,17 @@ def check_type(argument: str, value: object, expected: type) -> None:
         raise ConfigurationError(argument, f"must be {expected.__name__}, not {type(value).__name__}")
 
 
-def checked_json(argument: str, value: object, check: Callable[[bytes], object]) -> bytes:
+def checked_json(argument: str, value: object, check: Callable[[bytes], object], *, free: bool = False) -> bytes:
     """The JSON of an argument, or a `ConfigurationError` that names what does not fit.
 
     Args:
         argument: as the caller knows it, such as `"order"`.
         value: structs, and in their free fields anything that JSON knows.
         check: the decoder of the type that it must have.
+        free: dicts may stand anywhere: the value is the user's own, and not one of our structs.
     """
     try:
-        _refuse_changed(argument, value, free=not isinstance(value, (msgspec.Struct, list)))
+        _refuse_changed(argument, value, free=free)
         body = _encode(value)
         check(body)
     except msgspec.ValidationError as error:
@@ -56,7 +66,7 @@ def _refuse_changed(place: str, value: object, *, free: bool) -> None:
         for name in value.__struct_fields__:
             part = getattr(value, name)
             if type(part) not in _PLAIN:
-                _refuse_changed(f"{place}.{name}", part, free=name in _FREE)
+                _refuse_changed(f"{place}.{name}", part, free=free or name in _FREE)
     elif isinstance(value, Mapping):
         if not free:
             raise ConfigurationError(place, "must be a struct, not a mapping: its field names could not be checked")

@@ -5,6 +5,7 @@ aiohttp's exceptions end here. They are not kept as causes of ours: they know th
 
 import zlib
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from copy import copy
 from typing import Any, Final, NamedTuple
 
@@ -20,11 +21,12 @@ from voucherify_async.errors import (
     TransportError,
     VoucherifyError,
 )
+from voucherify_async.gunzip import Gunzip
 from voucherify_async.retry import Fault, fault_of_status
 from voucherify_async.secretive import Secretive
 from voucherify_async.wire import decode_error, error_of_answer, without_query
 
-_UNPACKED_BYTES: Final = 1024 * 1024
+_GZIP: Final = {"gzip", "x-gzip"}
 _NOT_SENT: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError)
 
 
@@ -53,46 +55,63 @@ class Answer(Secretive, frozen=True, gc=False):
 class Download:
     """A file that is arriving.
 
+    Args:
+        answer: whose body is not read yet, and not unpacked.
+        call: that it answers.
+        within: what reading happens within, so that a closing client ends it.
+
     Attributes:
         length_bytes: of the whole file, None if the server does not say.
     """
 
-    def __init__(self, answer: aiohttp.ClientResponse, call: Call[Any]) -> None:
+    def __init__(
+        self, answer: aiohttp.ClientResponse, call: Call[Any], *, within: AbstractContextManager[None, None]
+    ) -> None:
         self._answer = answer
         self._call = call
-        # A file that comes compressed although that was not asked for is unpacked here: aiohttp takes a compression
-        # that breaks off for its end. The header then counts the bytes on the wire and not the file's.
-        self._coding = answer.headers.get("Content-Encoding", "identity").lower()
-        self._unpack = zlib.decompressobj(wbits=31) if self._coding == "gzip" else None
+        self._within = within
+        self._coding = answer.headers.get("Content-Encoding", "").strip().lower() or "identity"
+        # Compressed, although that was not asked for, the length is that of the bytes on the wire.
         self.length_bytes = answer.content_length if self._coding == "identity" else None
+        self._gunzip = Gunzip() if self._coding in _GZIP else None
+        self._unpacked: Iterator[bytes] = iter(())
 
     async def chunk(self) -> bytes:
         """The next piece, empty at the end.
 
         Raises:
             ConnectError, RequestTimeoutError: the file broke off.
+            DecodeError: it came in a compression that is not known here.
+            ClientClosedError: the client was closed meanwhile.
         """
-        if self._coding not in {"identity", "gzip"}:
-            raise self._error(ConnectError, "the file came in a compression that was not asked for")
-        while True:
-            piece = b""
-            try:
-                if self._unpack is None:
-                    return await self._answer.content.readany()
-                piece = self._unpack.unconsumed_tail or await self._answer.content.readany()
-                unpacked = self._unpack.decompress(piece, _UNPACKED_BYTES)
-            except (aiohttp.ClientError, TimeoutError, OSError) as error:
-                failed = transport_error(self._call, error, attempts=1)
-                raise self._error(type(failed), failed.args[0]) from None
-            except zlib.error:
-                raise self._error(ConnectError, "the file's compression is broken") from None
-            if unpacked or self._unpack.eof:
-                return unpacked
-            if not piece:
-                raise self._error(ConnectError, "the file broke off within its compression")
+        if self._gunzip is None:
+            if self._coding != "identity":
+                raise DecodeError(
+                    f"the file came in a compression that was not asked for: {self._coding[:40]}",
+                    method="GET",
+                    path=self._call.path,
+                    outcome_unknown=False,
+                )
+            return await self._arriving()
+        try:
+            while (piece := next(self._unpacked, None)) is None:
+                packed = await self._arriving()
+                if not packed:
+                    self._gunzip.end()
+                    return b""
+                self._unpacked = self._gunzip.pieces(packed)
+        except zlib.error as error:
+            problem = f"the file's compression is broken: {error}"
+            raise ConnectError(problem, outcome_unknown=False, method="GET", path=self._call.path) from None
+        return piece
 
-    def _error(self, kind: type[TransportError], problem: str) -> TransportError:
-        return kind(problem, outcome_unknown=False, method="GET", path=self._call.path)
+    async def _arriving(self) -> bytes:
+        with self._within:
+            try:
+                return await self._answer.content.readany()
+            except (aiohttp.ClientError, TimeoutError, OSError) as error:
+                failure = transport_error(self._call, error, attempts=1)
+        raise failure
 
     def close(self) -> None:
         """Give the connection back, if the file has arrived, or close it."""

@@ -35,6 +35,8 @@ JITTER: Final = 0.2
 # Looks in a row that may fail for reasons that pass, each with the client's own repeats, before all who wait are
 # told. One that the service asked to be made later does not count.
 PATIENCE: Final = 10
+# Seconds; those who come one by one to wait are looked after together.
+BETWEEN_LISTINGS: Final = 0.1
 # Seconds; a service that asks for a longer pause than this between two looks is not taken at its word.
 LONGEST_ASKED: Final = 3600.0
 
@@ -63,12 +65,14 @@ class Watch(Generic[S]):
         self.waiting = 0
         self.interval = FIRST_INTERVAL
         self.due_at = 0.0
+        self.failures = 0
         self.changed = asyncio.Event()
 
     def start_afresh(self) -> None:
         """Look at once, and often at first: somebody begins to wait, and nobody did."""
         self.interval = FIRST_INTERVAL
         self.due_at = 0.0
+        self.failures = 0
 
     def publish(self, snapshot: S | None, error: VoucherifyError | None = None) -> None:
         """Wake all who wait, with a new state or with an error."""
@@ -115,7 +119,7 @@ class Poller(Generic[S]):
         self._active: set[Watch[S]] = set()
         self._task: asyncio.Task[None] | None = None
         self._nap: asyncio.Future[None] | None = None
-        self._failures = 0
+        self._not_before = 0.0  # a pause that the service asked for, or that many who come one by one are given
 
     async def news(self, watch: Watch[S], seen: int) -> S:
         """Wait for a state newer than version `seen`. Cancelling this disturbs nobody else.
@@ -129,7 +133,10 @@ class Poller(Generic[S]):
         watch.waiting += 1
         self._active.add(watch)
         try:
-            self._wake()
+            try:
+                self._wake()
+            except ClientClosedError:
+                raise _closed(watch) from None
             while watch.version <= seen or watch.snapshot is None:
                 await watch.changed.wait()
                 if watch.error is not None:
@@ -139,6 +146,8 @@ class Poller(Generic[S]):
             watch.waiting -= 1
             if not watch.waiting:
                 self._active.discard(watch)
+                if not self._active and self._nap is not None:
+                    self._nap.cancel()
 
     def is_final(self, snapshot: S) -> bool:
         """Whether the job has ended."""
@@ -156,7 +165,8 @@ class Poller(Generic[S]):
         clock = self._session.clock
         try:
             while watches := self._unfinished():
-                pause = min(watch.due_at for watch in watches) - clock.monotonic()
+                next_at = max(min(watch.due_at for watch in watches), self._not_before)
+                pause = next_at - clock.monotonic()
                 if pause > 0:
                     await self._sleep(pause)
                 else:
@@ -189,6 +199,7 @@ class Poller(Generic[S]):
         news: dict[str, S | VoucherifyError] = {}
         pause = 0.0
         if len(job_ids) > 1:
+            self._not_before = self._session.clock.monotonic() + BETWEEN_LISTINGS
             try:
                 listed, pause = await self._listed(job_ids)
                 news |= listed
@@ -240,25 +251,27 @@ class Poller(Generic[S]):
 
     def _tell(self, watches: Iterable[Watch[S]], news: Mapping[str, S | VoucherifyError], pause: float) -> None:
         """Wake those who wait for a job that there is news of, and say when each is looked at next."""
-        errors = [error for error in news.values() if isinstance(error, VoucherifyError)]
-        asked = [error.retry_after for error in errors if isinstance(error, ApiError) and error.retry_after]
-        pause = max(pause, min(max(asked, default=0.0), LONGEST_ASKED))
-        if not errors:
-            self._failures = 0
-        elif not asked:
-            self._failures += 1
+        errors = [error for error in news.values() if isinstance(error, ApiError)]
+        pause = max([pause, *(error.retry_after or 0.0 for error in errors)])
         clock = self._session.clock
+        now = clock.monotonic()
+        self._not_before = max(self._not_before, now + min(pause, LONGEST_ASKED))
         for watch in watches:
-            spread = 1 + JITTER * (2 * clock.random() - 1)
-            watch.due_at = clock.monotonic() + max(watch.interval * spread, pause)
-            watch.interval = min(watch.interval * GROWTH, LONGEST_INTERVAL)
+            if watch.due_at <= now:
+                spread = 1 + JITTER * (2 * clock.random() - 1)
+                watch.due_at = now + watch.interval * spread
+                watch.interval = min(watch.interval * GROWTH, LONGEST_INTERVAL)
             found = news[watch.job_id]
-            watch.trouble = found if isinstance(found, VoucherifyError) else None
             if not isinstance(found, VoucherifyError):
+                watch.trouble, watch.failures = None, 0
                 watch.publish(found)
-            elif isinstance(found, ClientClosedError):
+                continue
+            watch.trouble = found
+            asked = isinstance(found, ApiError) and found.retry_after is not None
+            watch.failures += not asked
+            if isinstance(found, ClientClosedError):
                 watch.publish(None, _closed(watch))
-            elif not _passes(found) or self._failures >= PATIENCE:
+            elif not _passes(found) or watch.failures >= PATIENCE:
                 watch.publish(None, _lost(watch, found))
 
 

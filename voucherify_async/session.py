@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import Coroutine, Iterator, Mapping
+from types import TracebackType
 from typing import Any, Final, NamedTuple, TypeVar, cast
 from urllib.parse import urlsplit
 
@@ -70,6 +71,46 @@ class _OpenSession(NamedTuple):
     loop: asyncio.AbstractEventLoop
 
 
+class _WithinCall:
+    """While a task is within this, a closing client ends what it waits for, with a `ClientClosedError`.
+
+    As `asyncio.timeout` does, it is cancelled and the cancelling is taken back on the way out. One that comes from
+    the user goes on, without its traceback: the frames below hold the signed headers.
+    """
+
+    __slots__ = ("_before", "_manager", "_task")
+
+    def __init__(self, manager: "SessionManager") -> None:
+        self._manager = manager
+
+    def __enter__(self) -> None:
+        if self._manager._closed:
+            raise ClientClosedError(_CLOSED_MEANWHILE)
+        task = asyncio.current_task()
+        # A call within a call of the same task, such as one that signs: the outer one sees to it.
+        self._task = None if task in self._manager._calls else task
+        if self._task is not None:
+            self._before = self._task.cancelling()
+            self._manager._calls.add(self._task)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        task, manager = self._task, self._manager
+        if task is None:
+            return
+        manager._calls.discard(task)
+        ended = task in manager._ended
+        left = self._before
+        if ended:
+            manager._ended.discard(task)
+            left = task.uncancel()
+        if isinstance(error, asyncio.CancelledError):
+            error.__traceback__ = None
+            if ended and left <= self._before:
+                raise ClientClosedError(_CLOSED_MEANWHILE) from None
+
+
 class SessionManager:
     """Owns the connections of a client and sends its calls.
 
@@ -125,34 +166,21 @@ class SessionManager:
         http = self._session()
         state = State()
         deadline = asyncio.timeout(options.timeouts.total)
-        task = cast("asyncio.Task[Any]", asyncio.current_task())
-        within_another = task in self._calls
-        self._calls.add(task)
-        try:
-            async with deadline:
-                return await self._attempts(http, call, options, state)
-        except TimeoutError as error:
-            if isinstance(error, VoucherifyError) or not deadline.expired():
-                raise
-            failure: VoucherifyError = RequestTimeoutError(
-                f"no answer within {options.timeouts.total} s",
-                outcome_unknown=state.maybe_done or state.in_flight,
-                method=call.method,
-                path=call.path,
-                attempts=state.attempt,
-            )
-        except asyncio.CancelledError as error:
-            # By a closing client alone, or (also) by the user?
-            if task not in self._ended or task.uncancel() > 0:
-                raise error.with_traceback(None) from None
-            failure = ClientClosedError(_CLOSED_MEANWHILE)
-        finally:
-            self._ended.discard(task)
-            if not within_another:
-                self._calls.discard(task)
-        # Not raised where it was caught, and cancelling goes on without its traceback: the frames below hold the
-        # signed headers.
-        raise failure
+        with _WithinCall(self):
+            try:
+                async with deadline:
+                    return await self._attempts(http, call, options, state)
+            except TimeoutError as error:
+                if isinstance(error, VoucherifyError) or not deadline.expired():
+                    raise
+        # Not raised where it was caught: the frames below hold the signed headers.
+        raise RequestTimeoutError(
+            f"no answer within {options.timeouts.total} s",
+            outcome_unknown=state.maybe_done or state.in_flight,
+            method=call.method,
+            path=call.path,
+            attempts=state.attempt,
+        )
 
     async def _attempts(
         self, http: aiohttp.ClientSession, call: Call[T], options: CallOptions, state: State
@@ -239,7 +267,7 @@ class SessionManager:
             auto_decompress=not call.streamed,
         )
         if call.streamed and 200 <= answer.status < 300:
-            return Answer(answer.status, answer.headers, Download(answer, call))
+            return Answer(answer.status, answer.headers, Download(answer, call, within=_WithinCall(self)))
         return Answer(answer.status, answer.headers, await answer.read())
 
     async def download(self, file: ExportFile, options: CallOptions) -> Download:
@@ -276,7 +304,8 @@ class SessionManager:
         # A loop that has ended took its connections and tasks with it: start afresh on this one.
         self._tasks = {task for task in self._tasks if task.get_loop() is loop}
         self._calls.clear()
-        self._open = _OpenSession(self._injected or self._new_session(), loop)
+        http = self._injected if self._injected is not None else self._new_session()
+        self._open = _OpenSession(http, loop)
         return self._open.http
 
     def _new_session(self) -> aiohttp.ClientSession:

@@ -45,7 +45,7 @@ _ERRORS: Final[dict[int, type[ApiError]]] = {
     423: LockedError,
 }
 
-_TOKEN: Final = re.compile(rb"([?&]token=)[^\"&\s\\]+")
+_TOKEN: Final = re.compile(rb"((?:[?&]|\\u0026|\\u003[fF])token=)[^\"&\s\\]+")
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # a token: RFC 9110, section 5.6.2
 _LOOSE_PERCENT: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 # What a request is framed and routed by, and what signs it.

@@ -207,13 +207,15 @@ class Orders(Resource):
         check_choice("order", order, OrderExportOrder)
         if isinstance(fields, (str, Mapping)):
             raise ConfigurationError("fields", f"must be a sequence of names, not {type(fields).__name__}")
+        if fields is not None:
+            check_type("fields", fields, Iterable)
         columns = None if fields is None else builtins.list(fields)
         if not all(isinstance(column, str) and column for column in columns or ()):
             raise ConfigurationError("fields", "must be names, none of them empty")
         if filters is not None:
             check_type("filters", filters, Mapping)
             filters = dict(filters)
-            checked_json("filters", filters, msgspec.json.decode)
+            checked_json("filters", filters, msgspec.json.decode, free=True)
         given = {"fields": columns, "filters": filters, "order": order}
         parameters = {name: value for name, value in given.items() if value is not None}
         body = msgspec.json.encode({"parameters": parameters} if parameters else {})
