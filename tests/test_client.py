@@ -134,6 +134,20 @@ async def test_a_proxy_and_an_ssl_context_are_used() -> None:
     assert VoucherifyClient("i", "t")._session._ssl is True
 
 
+async def test_a_limiter_is_used_whatever_its_truth(emulator: Emulator) -> None:
+    class Empty(list[int]):
+        async def acquire(self) -> None:
+            asked.append(1)
+
+        def observe(self, status: int, headers: object) -> None:
+            asked.append(status)
+
+    asked: list[int] = []
+    async with emulator.client(rate_limiter=Empty()) as client:
+        await client.orders.list()
+    assert asked == [1, 200]
+
+
 async def test_the_pool_is_as_large_as_asked(emulator: Emulator) -> None:
     async with emulator.client(pool=PoolLimits(max_connections=3, keepalive=1)) as client:
         await client.orders.list()

@@ -9,6 +9,7 @@ import pytest
 
 from tests.fakes import FakeClock, until
 from voucherify_async import (
+    BearerAuth,
     ClientClosedError,
     EventLoopError,
     NewOrder,
@@ -212,3 +213,75 @@ async def test_cancelling_at_every_turn_leaves_everything_in_order(emulator: Emu
         assert opened is not None
         assert opened.http.connector is not None
         assert opened.http.connector._acquired == set()
+
+
+async def test_a_call_made_while_cleaning_up_learns_of_the_closing_too(emulator: Emulator) -> None:
+    emulator.faults.add(Fault(kind="delay", delay=5, times=None))
+    client = emulator.client()
+    outcomes: list[BaseException] = []
+
+    async def work() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            try:
+                await client.orders.list()
+            except BaseException as error:
+                outcomes.append(error)
+
+    task = asyncio.create_task(work())
+    await asyncio.sleep(0)
+    task.cancel()
+    await until(lambda: bool(emulator.requests))
+    await client.aclose()
+    await asyncio.gather(task, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [ClientClosedError]
+
+
+async def test_a_closing_that_is_swallowed_on_the_way_leaves_no_cancelling_behind(emulator: Emulator) -> None:
+    asked = asyncio.Event()
+
+    async def stubborn() -> str:
+        try:
+            asked.set()
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            pass
+        return "token"
+
+    client = VoucherifyClient(auth=BearerAuth(stubborn), base_url=emulator.url)
+    left: list[int] = []
+
+    async def work() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        with pytest.raises(ClientClosedError):
+            await client.orders.list()
+        left.append(task.cancelling())
+
+    task = asyncio.create_task(work())
+    await asked.wait()
+    await client.aclose()
+    await task
+    assert left == [0]
+
+
+async def test_waiting_on_a_closed_client_names_the_job(emulator: Emulator) -> None:
+    client = emulator.client()
+    await client.aclose()
+    with pytest.raises(ClientClosedError) as caught:
+        await client.orders.import_job("aa_1")
+    assert caught.value.job_id == "aa_1"
+
+
+async def test_nobody_waits_nobody_sleeps(emulator: Emulator) -> None:
+    """A long pause that was asked for does not outlive those who wait."""
+    clock = StuckClock()
+    async with emulator.client(clock=clock) as client:
+        emulator.pause_jobs()
+        job = await client.orders.import_orders([NewOrder(source_id="o-1")])
+        waiting = asyncio.create_task(job.wait())
+        await until(lambda: bool(clock.sleeps))
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        await until(lambda: not client._session._tasks)

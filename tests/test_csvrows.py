@@ -19,7 +19,10 @@ def read(data: bytes, piece_bytes: int = 1 << 20) -> list[OrderRow]:
     found = []
     for start in range(0, len(data), piece_bytes):
         found += rows.feed(data[start : start + piece_bytes])
-    return found + rows.feed(b"", last=True)
+        rows.check()
+    found += rows.feed(b"", last=True)
+    rows.check()
+    return found
 
 
 def test_cells_are_typed() -> None:
@@ -80,6 +83,14 @@ def test_a_file_without_rows(data: bytes) -> None:
     assert read(data) == []
 
 
+def test_the_rows_before_a_misfit_are_given_first() -> None:
+    rows = CsvRows()
+    assert [row.amount for row in rows.feed(b"amount\n1\n2\nmany\n4\n")] == [1, 2]
+    assert rows.misfit is not None
+    with pytest.raises(msgspec.ValidationError, match="row 3"):
+        rows.check()
+
+
 def test_a_byte_order_mark_and_a_missing_last_line_break() -> None:
     (row,) = read(b"\xef\xbb\xbfid,amount\nord_1,5")
     assert (row.id, row.amount) == ("ord_1", 5)
@@ -106,8 +117,14 @@ def test_what_does_not_fit_names_its_row(data: bytes, error: type[Exception], pr
 
 def test_a_quote_within_a_cell_that_is_not_quoted_is_a_sign_like_others() -> None:
     for piece_bytes in (1, 7, 100):
-        rows = read(b'source_id,id\n5"pipe,a\n6" "x",b\n"7""",c\n', piece_bytes)
-        assert [(row.source_id, row.id) for row in rows] == [('5"pipe', "a"), ('6" "x"', "b"), ('7"', "c")]
+        rows = read(b'source_id,id\n5"pipe,a\n6" "x",b\n"7""",c\n8"" x,d\n"a\nb",e\n', piece_bytes)
+        assert [(row.source_id, row.id) for row in rows] == [
+            ('5"pipe', "a"),
+            ('6" "x"', "b"),
+            ('7"', "c"),
+            ('8"" x', "d"),
+            ("a\nb", "e"),
+        ]
 
 
 def test_a_row_without_end_is_refused_before_it_fills_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:

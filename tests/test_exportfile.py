@@ -7,11 +7,13 @@ import threading
 from itertools import pairwise
 from pathlib import Path
 
+import aiohttp
 import msgspec
 import pytest
 
 from tests.fakes import FakeClock, RawServer, http, raw_server, until
 from voucherify_async import (
+    ClientClosedError,
     ConfigurationError,
     ConnectError,
     DecodeError,
@@ -46,8 +48,20 @@ async def amounts(job: ExportJob) -> list[int | None]:
         return [row.amount async for row in rows]
 
 
+MEMBERS = gzip.compress(TABLE[:20_000]) + gzip.compress(TABLE[20_000:]) + bytes(7)
+
+
 @pytest.mark.parametrize(
-    "file", [http(200, TABLE), http(200, PACKED, GZIP), http(200, TABLE, "Content-Encoding: identity")]
+    "file",
+    [
+        http(200, TABLE),
+        http(200, PACKED, GZIP),
+        http(200, PACKED, "Content-Encoding: x-gzip"),
+        http(200, MEMBERS, GZIP),
+        http(200, TABLE, "Content-Encoding: identity"),
+        http(200, TABLE, "Content-Encoding: "),
+    ],
+    ids=["plain", "gzip", "x-gzip", "several members", "identity", "nothing said"],
 )
 async def test_a_file_arrives_whole_however_it_is_sent(clock: FakeClock, tmp_path: Path, file: bytes) -> None:
     async with raw_server(None) as server:
@@ -67,11 +81,21 @@ async def test_a_file_arrives_whole_however_it_is_sent(clock: FakeClock, tmp_pat
     [
         http(200, PACKED[: len(PACKED) // 2], GZIP),
         http(200, PACKED[:-1], GZIP),
+        http(200, MEMBERS[:-20], GZIP),
+        http(200, PACKED + b"rubbish", GZIP),
         http(200, TABLE, GZIP),
         http(200, TABLE, "Content-Encoding: br"),
         http(200, TABLE[:1000], length=len(TABLE)),
     ],
-    ids=["half", "all but the end", "not compressed", "another compression", "shorter than said"],
+    ids=[
+        "half",
+        "all but the end",
+        "half a member",
+        "more than the end",
+        "not compressed",
+        "another compression",
+        "shorter than said",
+    ],
 )
 async def test_a_file_that_is_not_whole_is_no_file(clock: FakeClock, tmp_path: Path, file: bytes) -> None:
     target = tmp_path / "orders.csv"
@@ -82,7 +106,7 @@ async def test_a_file_that_is_not_whole_is_no_file(clock: FakeClock, tmp_path: P
         async with VoucherifyClient(
             "i", "t", base_url=server.url, clock=clock, retry=retry, timeouts=Timeouts(read=0.05)
         ) as client:
-            with pytest.raises((ConnectError, RequestTimeoutError)) as caught:
+            with pytest.raises((ConnectError, RequestTimeoutError, DecodeError)) as caught:
                 await job_of(client).download(target)
             assert caught.value.job_id == "exp_1"
             assert not caught.value.outcome_unknown
@@ -202,11 +226,52 @@ async def test_rows_end_after_a_row_that_does_not_fit(clock: FakeClock) -> None:
         serve(server, http(200, b"amount\n1\n2\nmany\n4\n"))
         async with VoucherifyClient("i", "t", base_url=server.url, clock=clock) as client:
             async with job_of(client).rows() as rows:
+                # The good ones come first, though all came in one piece.
+                assert [(await rows.__anext__()).amount for _ in range(2)] == [1, 2]
                 with pytest.raises(DecodeError, match="row 3") as caught:
                     await rows.__anext__()
                 assert caught.value.job_id == "exp_1"
                 with pytest.raises(StopAsyncIteration):
                     await rows.__anext__()
+
+
+@pytest.mark.parametrize("injected", [False, True])
+async def test_a_file_that_is_arriving_ends_with_its_client(
+    clock: FakeClock, tmp_path: Path, injected: bool
+) -> None:
+    begun = http(200, b"amount\n1\n", length=1000)
+    async with raw_server(None) as server, aiohttp.ClientSession() as session:
+        for read in ("rows", "download"):
+            serve(server, begun)
+            client = VoucherifyClient(
+                "i", "t", base_url=server.url, clock=clock, session=session if injected else None
+            )
+            job = job_of(client)
+            seen = len(server.requests)
+            reading = asyncio.create_task(
+                amounts(job) if read == "rows" else job.download(tmp_path / "x")  # type: ignore[arg-type]
+            )
+            await until(lambda seen=seen: len(server.requests) == seen + 2)  # type: ignore[misc]
+            for _ in range(10):
+                await asyncio.sleep(0)
+            await client.aclose()
+            with pytest.raises(ClientClosedError) as caught:
+                await reading
+            assert caught.value.job_id == "exp_1"
+    assert os.listdir(tmp_path) == []
+
+
+async def test_odd_places_are_refused_or_taken(
+    client: VoucherifyClient, emulator: Emulator, tmp_path: Path
+) -> None:
+    for folder in (tmp_path, Path("/")):
+        with pytest.raises(IsADirectoryError):
+            await client.orders.export_job("exp_1").download(folder)
+    assert emulator.requests == []
+    job = await client.orders.create_export()
+    long = tmp_path / ("x" * 250)
+    assert await job.download(long) == long
+    assert long.exists()
 
 
 @pytest.mark.parametrize("body", [b'{"async_action_id":""}', b'{"id":""}', b"{}"])

@@ -244,6 +244,29 @@ async def test_a_long_pause_asked_for_with_an_error_is_kept_and_costs_no_patienc
     assert clock.sleeps.count(300) == PATIENCE + 2
 
 
+async def test_patience_is_a_job_s_own(emulator: Emulator, client: VoucherifyClient) -> None:
+    first, second = [await client.orders.import_orders(orders(1, str(number))) for number in range(2)]
+    emulator.faults.add(Fault(kind="status", status=503, times=None))
+    with pytest.raises(JobError):
+        await first
+    emulator.faults.clear()
+    emulator.faults.add(Fault(kind="status", status=503, times=5))
+    assert (await second).done_count == 1
+
+
+async def test_a_pause_that_is_asked_for_holds_for_those_who_come_later(
+    emulator: Emulator, client: VoucherifyClient, clock: FakeClock
+) -> None:
+    jobs = [await client.orders.import_orders(orders(1, str(number))) for number in range(3)]
+    emulator.faults.add(Fault(kind="status", status=429, headers={"Retry-After": "300"}, times=1))
+    asked = len(emulator.requests)
+    first = asyncio.create_task(jobs[0].wait())
+    await until(lambda: len(emulator.requests) == asked + 1 and client._imports._not_before > 0)
+    began = clock.now
+    await asyncio.gather(first, *(job.wait() for job in jobs[1:]))
+    assert clock.now - began >= 299
+
+
 async def test_waiting_again_begins_with_a_look_at_once(
     emulator: Emulator, client: VoucherifyClient, clock: FakeClock
 ) -> None:

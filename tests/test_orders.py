@@ -1,11 +1,14 @@
 """The six endpoints, against the emulator."""
 
 import datetime
+import enum
 import json
+import uuid
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -179,6 +182,52 @@ async def test_a_bad_order_is_refused_before_sending(
     assert emulator.requests == []
 
 
+class Kind(enum.StrEnum):
+    WEB = "web"
+
+
+class Note(msgspec.Struct):
+    lines: dict[str, int]
+
+
+class Text(str):
+    __slots__ = ()
+
+
+async def test_what_json_can_hold_is_sent_as_it_is(emulator: Emulator, client: VoucherifyClient) -> None:
+    number = uuid.UUID(int=7)
+    order = await client.orders.create(
+        NewOrder(
+            source_id=Text("o-1"),
+            items=(OrderItem(quantity=1, price=5),),
+            metadata={
+                "day": datetime.date(2026, 1, 2),
+                "moment": datetime.datetime(2026, 1, 2, tzinfo=datetime.UTC),
+                "kind": Kind.WEB,
+                "number": number,
+                "note": Note({"a": 1}),
+                "tuple": (1, 2),
+                "text": Text("x"),
+                "deep": {"a": [{"b": None}]},
+                "half": 0.5,
+            },
+        )
+    )
+    assert order.metadata == {
+        "day": "2026-01-02",
+        "moment": "2026-01-02T00:00:00Z",
+        "kind": "web",
+        "number": str(number),
+        "note": {"lines": {"a": 1}},
+        "tuple": [1, 2],
+        "text": "x",
+        "deep": {"a": [{"b": None}]},
+        "half": 0.5,
+    }
+    again = await client.orders.update(order.id, OrderChanges(customer=order.customer, items=order.items))
+    assert again.items == order.items
+
+
 @pytest.mark.parametrize(
     ("changes", "argument"),
     [
@@ -281,6 +330,7 @@ async def test_an_import_takes_2000_orders_and_no_more(emulator: Emulator, clien
         ),
         ({"filters": "x"}, "filters"),
         ({"fields": {"id": 1}}, "fields"),
+        ({"fields": 5}, "fields"),
     ],
 )
 async def test_a_bad_export_is_refused_before_sending(

@@ -522,6 +522,9 @@ async def test_no_key_shows_in_an_error_its_traceback_or_the_variables_of_its_fr
 async def test_other_endpoints_can_be_called(emulator: Emulator, client: VoucherifyClient) -> None:
     order = await client.request("POST", "/v1/orders", body=keyed(), decode=Order)
     assert order.source_id == "o-1"
+    # Whatever JSON can hold may stand in a body of the user's own.
+    action = await client.request("POST", "/v1/orders/import", body=[{"source_id": "o-1", "metadata": {"a": [{}]}}])
+    assert action["async_action_id"]
     page = await client.request("GET", "/v1/orders", query={"limit": 1, "page": None})
     assert page["orders"][0]["id"] == order.id
     export = await client.orders.create_export()

@@ -188,7 +188,11 @@ def test_details_that_are_no_string_are_kept_as_json() -> None:
 
 def test_an_error_carries_no_download_token() -> None:
     headers = {"Location": "https://h/x?token=hush", "Set-Cookie": "s=hush"}
-    error = error_for(302, b'{"url":"https://h/x?token=hush","b":"/y?a=1&token=hush"}', headers)
+    error = error_for(
+        302,
+        b'{"url":"https://h/x?token=hush","b":"/y?a=1&token=hush","c":"/y?a=1\\u0026token=hush\\u003Ftoken=hush"}',
+        headers,
+    )
     assert "hush" not in f"{error}{error.body!r}{error.headers!r}"
     assert error.headers["location"] == "https://h/x?..."
 
