@@ -109,7 +109,7 @@ async def test_a_file_that_is_not_whole_is_no_file(clock: FakeClock, tmp_path: P
             with pytest.raises((ConnectError, RequestTimeoutError, DecodeError)) as caught:
                 await job_of(client).download(target)
             assert caught.value.job_id == "exp_1"
-            assert not caught.value.outcome_unknown
+            assert not caught.value.outcome_unknown  # type: ignore[attr-defined]
             serve(server, *[file, None] * 5)
             with pytest.raises((ConnectError, RequestTimeoutError, DecodeError)):
                 await amounts(job_of(client))
@@ -248,9 +248,7 @@ async def test_a_file_that_is_arriving_ends_with_its_client(
             )
             job = job_of(client)
             seen = len(server.requests)
-            reading = asyncio.create_task(
-                amounts(job) if read == "rows" else job.download(tmp_path / "x")  # type: ignore[arg-type]
-            )
+            reading = asyncio.create_task(amounts(job) if read == "rows" else job.download(tmp_path / "x"))
             await until(lambda seen=seen: len(server.requests) == seen + 2)  # type: ignore[misc]
             for _ in range(10):
                 await asyncio.sleep(0)
