@@ -5,7 +5,7 @@ import inspect
 import os
 from collections.abc import Callable, Generator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar
 
 import msgspec
 
@@ -185,7 +185,7 @@ class ImportJob(_Job[AsyncAction, ImportResult]):
         return result
 
 
-class DownloadProgress(NamedTuple):
+class DownloadProgress(msgspec.Struct, frozen=True):
     """How far a download is; `total_bytes` is None if the server does not say."""
 
     done_bytes: int

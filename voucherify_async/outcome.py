@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from copy import copy
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import aiohttp
 import msgspec
@@ -121,7 +121,7 @@ class Download:
             self._answer.close()
 
 
-class Failed(NamedTuple):
+class Failed(msgspec.Struct, frozen=True):
     """An attempt that failed: its error, how it failed, and how many seconds the service asks to wait."""
 
     error: ApiError | TransportError | DecodeError

@@ -7,7 +7,9 @@ for by themselves: 50 waiting imports cost one request per look, not 50.
 import asyncio
 from collections.abc import Iterable, Mapping
 from copy import copy
-from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
+
+import msgspec
 
 from voucherify_async.call import ApiResponse
 from voucherify_async.errors import (
@@ -83,7 +85,7 @@ class Watch(Generic[S]):
         changed.set()
 
 
-class Found(NamedTuple, Generic[S]):
+class Found(msgspec.Struct, Generic[S], frozen=True):
     """What one request brought: states by job id, and the headers, which may ask for a pause."""
 
     snapshots: dict[str, S]

@@ -4,10 +4,11 @@ import asyncio
 import ssl
 from collections.abc import Coroutine, Iterator, Mapping
 from types import TracebackType
-from typing import Any, Final, NamedTuple, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 from urllib.parse import urlsplit
 
 import aiohttp
+import msgspec
 from yarl import URL
 
 from voucherify_async.auth import Auth, SignedHeaders, key_headers_of
@@ -66,7 +67,7 @@ def call_options(timeouts: Timeouts, retry: RetryPolicy, headers: Mapping[str, s
     return CallOptions(timeouts, retry, headers, limits)
 
 
-class _OpenSession(NamedTuple):
+class _OpenSession(msgspec.Struct, frozen=True):
     http: aiohttp.ClientSession
     loop: asyncio.AbstractEventLoop
 
