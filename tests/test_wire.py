@@ -263,5 +263,5 @@ def test_a_misfit_names_its_place() -> None:
     misfit = decode_error(CALL, caught.value, 200, {"X-Request-Id": "v-1"}, b"body", attempts=3)
     assert misfit.json_path == "$[0].amount"
     assert (misfit.body, misfit.status, misfit.request_id, misfit.attempts) == (b"body", 200, "v-1", 3)
-    assert "Expected `int`" in str(misfit)
+    assert "Expected `int`, got `str` at $[0].amount" in str(misfit)
     assert decode_error(CALL, msgspec.DecodeError("JSON is malformed"), 200, {}, b"", attempts=1).json_path == "$"

@@ -248,7 +248,8 @@ class DecodeError(VoucherifyError):
         self.outcome_unknown = outcome_unknown
 
     def __str__(self) -> str:
-        return f"{super().__str__()} [{_circumstances(self, self.request_id)}]"
+        place = "" if self.json_path == "$" else f" at {self.json_path}"
+        return f"{super().__str__()}{place} [{_circumstances(self, self.request_id)}]"
 
 
 class ListingCapError(VoucherifyError):
