@@ -7,7 +7,6 @@ import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
@@ -87,23 +86,50 @@ def test_the_client_knows_neither_emulator_nor_command_line(name: str) -> None:
     assert not [one for one in imports_of(name, also_in_functions=True) if is_other(one)]
 
 
-def test_importing_the_package_imports_no_more_than_it_needs() -> None:
-    code = "import sys, voucherify_async; print(*sorted(sys.modules))"
-    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    loaded = set(output.split())
+def loaded_by(code: str) -> set[str]:
+    """The modules that a fresh interpreter has loaded after some code."""
+    command = [sys.executable, "-c", f"import sys; {code}; print(*sorted(sys.modules))"]
+    return set(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
+
+
+def test_importing_the_client_imports_no_more_than_it_needs() -> None:
+    loaded = loaded_by("from voucherify_async import VoucherifyClient")
+    assert "voucherify_async.session" in loaded
     assert not [name for name in loaded if is_other(name)]
     # Needed by downloads alone, or by other parts.
     assert not loaded & {"csv", "anyio.to_thread", "rich", "sqlite3", "aiohttp.web", "pytest"}
 
 
-def test_all_is_exact() -> None:
-    public = {
-        name
-        for name, value in vars(voucherify_async).items()
-        if not isinstance(value, ModuleType) and (not name.startswith("_") or name == "__version__")
+@pytest.mark.parametrize("code", ["import voucherify_async", "import voucherify_async.testing"])
+def test_what_needs_no_client_loads_none(code: str) -> None:
+    assert not loaded_by(code) & {"aiohttp", "msgspec", "voucherify_async.client"}
+
+
+def test_the_emulator_loads_nothing_of_the_client() -> None:
+    ours = {name for name in loaded_by("import voucherify_async.emulator") if name.startswith("voucherify_async")}
+    assert {name for name in ours if not name.startswith("voucherify_async.emulator")} == {
+        "voucherify_async",
+        "voucherify_async.version",
     }
-    assert set(voucherify_async.__all__) == public
-    assert len(set(voucherify_async.__all__)) == len(voucherify_async.__all__)
+
+
+def test_all_is_exact() -> None:
+    tree = ast.parse(inspect.getsource(voucherify_async))
+    named = [
+        alias.asname or alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module not in {"importlib", "typing"}
+        for alias in node.names
+    ]
+    assert sorted(voucherify_async.__all__) == sorted(named)
+    assert set(voucherify_async.__all__) <= set(dir(voucherify_async))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module not in {"importlib", "typing"}:
+            for alias in node.names:
+                expected = getattr(import_module(str(node.module)), alias.name)
+                assert getattr(voucherify_async, alias.asname or alias.name) is expected
+    with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
+        voucherify_async.Nothing  # type: ignore[attr-defined] # noqa: B018
 
 
 @pytest.mark.parametrize("name", voucherify_async.__all__)
