@@ -236,9 +236,13 @@ class TestProcess:
 
     @pytest.mark.skipif(os.name == "nt", reason="there is no SIGINT to send")
     def test_it_stops_when_it_is_interrupted(self) -> None:
-        with subprocess.Popen(
-            [*COMMAND, "demo", "--orders", "3000"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        ) as running:
+        # A shell that starts the tests in the background has them, and so the demo, ignore SIGINT.
+        code = (
+            "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+            "from voucherify_async.cli import main; sys.exit(main(['demo', '--orders', '3000']))"
+        )
+        command = [sys.executable, "-u", "-c", code]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
             assert running.stdout
             assert running.stderr
             while not running.stdout.readline().startswith("Creating"):
