@@ -230,7 +230,7 @@ async def test_rows_end_after_a_row_that_does_not_fit(clock: FakeClock) -> None:
                 assert [(await rows.__anext__()).amount for _ in range(2)] == [1, 2]
                 with pytest.raises(DecodeError, match="row 3") as caught:
                     await rows.__anext__()
-                assert caught.value.job_id == "exp_1"
+                assert (caught.value.job_id, caught.value.json_path) == ("exp_1", "$.amount")
                 with pytest.raises(StopAsyncIteration):
                     await rows.__anext__()
 

@@ -331,6 +331,7 @@ async def test_an_import_takes_2000_orders_and_no_more(emulator: Emulator, clien
         ({"filters": "x"}, "filters"),
         ({"fields": {"id": 1}}, "fields"),
         ({"fields": 5}, "fields"),
+        ({"fields": ["metadata.\ud800"]}, "fields"),
     ],
 )
 async def test_a_bad_export_is_refused_before_sending(
@@ -340,6 +341,13 @@ async def test_a_bad_export_is_refused_before_sending(
         await client.orders.create_export(**arguments)  # type: ignore[arg-type]
     assert caught.value.argument == argument
     assert emulator.requests == []
+
+
+async def test_an_export_takes_kinds_of_strings(emulator: Emulator, client: VoucherifyClient) -> None:
+    await client.orders.create_export(
+        fields=[Text("id")], filters={"status": {"conditions": {"$is": [Text("PAID")]}}}
+    )
+    assert json.loads(emulator.requests[-1].body or b"")["parameters"]["fields"] == ["id"]
 
 
 async def test_an_export_asks_for_what_was_given(emulator: Emulator, client: VoucherifyClient) -> None:

@@ -277,6 +277,9 @@ class VoucherifyClient:
         """Close the connections and end what is under way. An injected session stays open.
 
         Calls that wait get a `ClientClosedError`, and so does every later call. Closing twice is fine.
+
+        Raises:
+            EventLoopError: it belongs to another event loop, which is not closed.
         """
         if self._owner:
             await self._session.aclose()

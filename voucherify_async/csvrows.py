@@ -50,8 +50,10 @@ class CsvRows:
             piece: the next bytes of the file.
             last: no more will come; what is left is a row.
 
-        Raises, when there is no good row left before it:
-            UnicodeDecodeError: the file is not UTF-8.
+        Raises:
+            UnicodeDecodeError: the piece is not UTF-8; its rows are not given.
+
+        And, when the good rows before it have been given:
             csv.Error: it is no CSV, or a row is longer than 1 Mi characters, or a cell than 131,072.
             msgspec.ValidationError: a cell does not fit its column; the error names both.
         """
@@ -144,4 +146,4 @@ def _json_object(cell: str) -> dict[str, Any]:
     try:
         return msgspec.json.decode(cell, type=dict[str, Any])
     except msgspec.DecodeError as error:
-        raise msgspec.ValidationError(f"Expected a JSON object - at `$.metadata` ({error})") from None
+        raise msgspec.ValidationError(f"Expected a JSON object ({error}) - at `$.metadata`") from None

@@ -76,7 +76,7 @@ class ClientClosedError(VoucherifyError, RuntimeError):
 
 
 class EventLoopError(VoucherifyError, RuntimeError):
-    """The client is at work on another event loop, which is still running. Make one client per loop."""
+    """The client, or the session that was given to it, belongs to another event loop. Make one client per loop."""
 
 
 class ApiError(VoucherifyError):
@@ -89,11 +89,11 @@ class ApiError(VoucherifyError):
         message, details: what the service says about it.
         request_id: what Voucherify's support asks for.
         resource_id, resource_type: what could not be found or changed, if the service names it.
-        headers: of the answer; their names match in any case.
-        body: of the answer, as received.
+        headers: of the answer, without cookies and the query of a `Location`; their names match in any case.
+        body: of the answer, with the tokens of download addresses taken out; empty where it could be one itself.
         method, path: of the request, the path without its query.
-        attempts: how often the request was sent, 1 if once.
-        outcome_unknown: whether the service may have done what was asked: after a 5xx, or if an earlier
+        attempts: how often the request was sent, 1 if once; 0 if a token to sign it with could not be had.
+        outcome_unknown: whether the service may have done what was asked: after a 408 or a 5xx, or if an earlier
             attempt got no answer.
         retry_after: seconds to wait, as the service asks for; None if it does not say.
     """
@@ -219,7 +219,8 @@ class DecodeError(VoucherifyError):
 
     Attributes:
         json_path: where it does not fit, such as `$.orders[3].amount`; `$` if it is no JSON at all.
-        body: the answer as received; withheld where it could hold a token.
+        body: the answer, with the tokens of download addresses taken out; empty where it could be one itself, and
+            for the rows of an export.
         status, request_id, method, path, attempts: of the exchange.
         outcome_unknown: whether the service may have done what was asked. After a status of success it has.
     """
@@ -254,6 +255,8 @@ class DecodeError(VoucherifyError):
 
 class ListingCapError(VoucherifyError):
     """Listing reaches no further; `client.orders.create_export` reaches all orders.
+
+    For reading all pages in one go, which is still to come: `list` gives the pages that there are.
 
     Attributes:
         total: how many orders there are.

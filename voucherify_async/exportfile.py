@@ -142,8 +142,10 @@ class ExportRows:
         return self._rows.popleft()
 
     def _does_not_fit(self, error: Exception) -> DecodeError:
+        problem, marker, place = str(error).rpartition(" - at `")
         misfit = DecodeError(
-            f"the export's file does not fit: {error}",
+            f"the export's file does not fit: {problem or place}",
+            json_path=place.rstrip("`") if marker else "$",
             status=200,
             method="GET",
             path=f"/v1/exports/{self._job_id}",

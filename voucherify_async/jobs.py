@@ -83,6 +83,8 @@ class _Job(Generic[S, R]):
             ImportFailedError, ExportFailedError: the job failed.
             JobTimeoutError: the time ran out; the job goes on.
             JobError: the job cannot be followed, its cause tells why.
+            ClientClosedError: the client was closed meanwhile.
+            ConfigurationError: the timeout is no positive number.
 
         Repeated after a failure: looks are; the job is not started again.
         """
@@ -186,7 +188,12 @@ class ImportJob(_Job[AsyncAction, ImportResult]):
 
 
 class DownloadProgress(msgspec.Struct, frozen=True):
-    """How far a download is; `total_bytes` is None if the server does not say."""
+    """How far a download is.
+
+    Attributes:
+        done_bytes: that have arrived; it begins again when a file that broke off is begun again.
+        total_bytes: None if the server does not say, or compresses the file.
+    """
 
     done_bytes: int
     total_bytes: int | None
@@ -226,21 +233,22 @@ class ExportJob(_Job[Export, Export]):
             path: where to; a file that exists is replaced.
             timeout: seconds to wait for the export, an hour if not given; None for no limit. While the file
                 arrives, `Timeouts.read` applies.
-            on_progress: a function, async or not, called with the bytes so far, as they are written.
+            on_progress: a function, async or not, called with the bytes so far, as they arrive.
 
         Returns:
             The path.
 
         Raises:
             ExportFailedError, JobTimeoutError, JobError: as `wait`.
-            ApiError, ConnectError, RequestTimeoutError: the file could not be fetched.
+            ApiError, ConnectError, RequestTimeoutError, DecodeError: the file could not be fetched.
+            ClientClosedError: the client was closed meanwhile.
             OSError: it could not be written.
 
         Repeated after a failure: yes; a file that breaks off is begun again, as often as the client's `RetryPolicy`
         says.
         Source: OpenAPI v2018-08-01, `GET /v1/exports/{export_Id}` on the download host.
         """
-        from voucherify_async.exportfile import write_file  # noqa: PLC0415 - spares importing it with the package
+        from voucherify_async.exportfile import write_file  # noqa: PLC0415 - spares importing it with the client
 
         return await write_file(
             Path(path),
@@ -263,12 +271,13 @@ class ExportJob(_Job[Export, Export]):
         Raises:
             ExportFailedError, JobTimeoutError, JobError: as `wait`, on entering.
             ApiError, ConnectError, RequestTimeoutError: the file could not be fetched, or broke off.
-            DecodeError: the file does not fit; the error names the row.
+            DecodeError: the file does not fit; the error names the row, if it is a cell that does not.
+            ClientClosedError: the client was closed meanwhile.
 
         Repeated after a failure: until the file begins to arrive; one that breaks off later is an error.
         Source: OpenAPI v2018-08-01, `GET /v1/exports/{export_Id}` on the download host.
         """
-        from voucherify_async.exportfile import ExportRows  # noqa: PLC0415 - spares importing it with the package
+        from voucherify_async.exportfile import ExportRows  # noqa: PLC0415 - spares importing it with the client
 
         check_seconds("timeout", timeout)
         return ExportRows(self.id, ready=lambda: self.wait(timeout=timeout), open_download=self._open)

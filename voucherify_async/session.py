@@ -221,7 +221,7 @@ class SessionManager:
                     except UNREADABLE as error:
                         failed = misfit(call, error, answer, state.attempt)
                 else:
-                    if answer.status == 401 and not renewed and not call.keys_only:
+                    if answer.status == 401 and signed and not renewed and not call.keys_only:
                         renewed = True
                         if self._auth.rejected(signed):
                             continue

@@ -212,12 +212,14 @@ class Orders(Resource):
         columns = None if fields is None else builtins.list(fields)
         if not all(isinstance(column, str) and column for column in columns or ()):
             raise ConfigurationError("fields", "must be names, none of them empty")
+        parameters: dict[str, object] = {} if order is None else {"order": order}
+        if columns is not None:
+            parameters["fields"] = msgspec.Raw(checked_json("fields", columns, msgspec.json.decode, free=True))
         if filters is not None:
             check_type("filters", filters, Mapping)
-            filters = dict(filters)
-            checked_json("filters", filters, msgspec.json.decode, free=True)
-        given = {"fields": columns, "filters": filters, "order": order}
-        parameters = {name: value for name, value in given.items() if value is not None}
+            parameters["filters"] = msgspec.Raw(
+                checked_json("filters", dict(filters), msgspec.json.decode, free=True)
+            )
         body = msgspec.json.encode({"parameters": parameters} if parameters else {})
         return Call("POST", "/v1/orders/export", self._accepted_export, body=body)
 
