@@ -11,7 +11,7 @@ import pytest
 
 from tests.emulator.conftest import NOON, Api
 from voucherify_async import OAuthAuth
-from voucherify_async.emulator import Clock, Emulator, OrderEffects, effects
+from voucherify_async.emulator import Clock, Emulator, Fault, OrderEffects, effects
 
 
 async def test_the_index(api: Api) -> None:
@@ -44,8 +44,39 @@ async def test_effects(api: Api, emulator: Emulator, clock: Clock) -> None:
         "a": {"created": 1, "updated": 1, "imported": 1},
         "b": {"created": 0, "updated": 0, "imported": 1},
     }
+    assert shown["arrived"] == {"a": 2, "nobody": 1}
     assert emulator.effects.orders["a"] == OrderEffects(created=1, updated=1, imported=1)
     assert emulator.effects.orders["a"].total == 3
+
+
+async def test_what_arrived_for_an_order(api: Api, emulator: Emulator) -> None:
+    emulator.faults.add(Fault("status", status=503), Fault("broken_json"), Fault("delay", delay=0.001))
+    assert (await api.post("/v1/orders", {"source_id": "a/b"})).status == 503
+    assert (await api.put("/v1/orders/a%2Fb", {})).status == 404
+    assert (await api.post("/v1/orders", {"source_id": "a/b", "id": "x"})).status == 404
+    assert emulator.effects.arrived == {"a/b": 3}
+    emulator.rate_limit = "1/hour"
+    statuses = [
+        (await api.get("/v1/orders/a%2fb")).status,
+        (await api.post("/v1/orders", {"id": "x", "source_id": None})).status,
+        (await api.post("/v1/orders", {"source_id": "c"}, keys=False)).status,
+    ]
+    assert statuses == [404, 429, 401]
+    assert emulator.effects.arrived == {"a/b": 4, "x": 1, "c": 1}
+    emulator.effects.clear()
+    assert not emulator.effects.arrived
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"[]", b"5", b'{"source_id": 5}', b'{"source_id": ""}', b'{"source_id": "\xff"}', b"[" * 100_000],
+)
+async def test_bodies_that_name_no_order(api: Api, emulator: Emulator, body: bytes) -> None:
+    for fault in (Fault("status", status=503), Fault("status", status=503, when="after")):
+        emulator.faults.add(fault)
+        reply = await api("POST", "/v1/orders", data=body, headers={"Content-Type": "application/json"})
+        assert reply.status == 503
+    assert not emulator.effects.arrived
 
 
 async def test_requests(api: Api, emulator: Emulator) -> None:
@@ -229,6 +260,7 @@ async def test_reset(api: Api, emulator: Emulator, clock: Clock) -> None:
     assert (await api("POST", "/_emulator/reset", keys=False)).json == {"status": "ok"}
     assert (len(emulator.faults), emulator.requests, emulator.effects.orders) == (0, [], {})
     assert not emulator.effects.requests
+    assert not emulator.effects.arrived
     assert not clock.frozen
     assert emulator.import_seconds == 3
     assert (await api.create(source_id="a"))["id"] == first["id"]

@@ -129,6 +129,18 @@ async def test_a_delay(api: Api, emulator: Emulator, when: Any) -> None:
     assert (await api.post("/v1/orders", {"source_id": "a"})).status == 200
 
 
+async def test_a_client_that_does_not_wait_for_a_delay(api: Api, emulator: Emulator) -> None:
+    emulator.faults.add(Fault("delay", delay=0.05, times=2))
+    request = asyncio.create_task(api.post("/v1/orders", {"source_id": "a"}))
+    while not emulator.effects.arrived["a"]:
+        await asyncio.sleep(0)
+    request.cancel()
+    assert emulator.requests[-1].body == b'{"source_id": "a"}'
+    # Its delay ends after the first one's.
+    assert (await api.post("/v1/orders", {"source_id": "b"})).status == 200
+    assert emulator.effects.of("a").total == 0
+
+
 async def test_a_drip(api: Api, emulator: Emulator) -> None:
     emulator.faults.add(Fault("drip", delay=0.01))
     assert (await api.post("/v1/orders", {"source_id": "a"})).json["source_id"] == "a"

@@ -54,6 +54,8 @@ for _route in ROUTES:
     _table.setdefault(_route.path.removesuffix("/*"), {})[_route.method] = _route
 # The documents have the same path twice: with a token it is the file, without one the export.
 _SHOW_EXPORT: Final = _BY_KEY["/v1/exports"]["GET"]
+_CREATE_ORDER: Final = _EXACT["/v1/orders"]["POST"]
+_ONE_ORDER: Final = "/v1/orders/*"
 _DOWNLOAD: Final = Endpoint("GET", "/v1/exports/*?token", Endpoints.download_export)
 
 # Generated clients put a prefix and a blank in front of keys when they are told to.
@@ -106,6 +108,8 @@ class App:
         errand = Errand(request, path, query, self.project.identifiers.request_id())
         errand.arrival = self.log.arrive(request.method, target, request.headers)
         self.effects.requests[errand.place] += 1
+        if errand.place[1] == _ONE_ORDER:
+            self.effects.arrived[errand.key] += 1
         try:
             fault = self.faults.take(request.method, path) if len(self.faults) else None
             if fault is not None:
@@ -121,10 +125,11 @@ class App:
     async def _misbehave(self, errand: Errand, fault: Fault) -> web.StreamResponse:
         before, delaying = fault.moment == "before", fault.kind == "delay"
         answer: Answer | None = None
-        if not before:
+        body: bytes | None = None
+        if before:
+            body = await self._read(errand)
+        else:
             answer = await self._answer(errand)
-        elif not delaying:
-            await self._read(errand)
         if fault.delay and fault.kind != "drip":
             await asyncio.sleep(fault.delay)
         if fault.kind in ("drop", "reset"):
@@ -133,7 +138,10 @@ class App:
         if instead is not None:
             return await self._send(errand, instead)
         if delaying:
-            return await self._send(errand, answer or await self._answer(errand))
+            if answer is None and errand.request.transport is None:
+                # A request that is still delayed when its client goes away has no effect.
+                raise ConnectionResetError
+            return await self._send(errand, answer or await self._answer(errand, body))
         if answer is None:
             answer = Answer.of({"code": 502, "key": "emulated_fault", "message": "Emulated fault"}, 502)
         if fault.kind != "partial_headers":
@@ -152,11 +160,14 @@ class App:
     async def _read(self, errand: Errand) -> bytes:
         body = await _body(errand.request)
         self.log.keep_body(errand.arrival, body)
+        if errand.endpoint is _CREATE_ORDER:
+            self.effects.note_create(body)
         return body
 
-    async def _answer(self, errand: Errand) -> Answer:
+    async def _answer(self, errand: Errand, body: bytes | None = None) -> Answer:
+        """Carry it out; `body` is what has been read of it, if it has."""
         try:
-            return self._carry_out(errand, await self._read(errand))
+            return self._carry_out(errand, await self._read(errand) if body is None else body)
         except ServiceError as problem:
             return _refusal(problem, errand.request_id)
         finally:

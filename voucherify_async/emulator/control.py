@@ -5,7 +5,7 @@ No credentials are asked for, so the emulator belongs on loopback. Bodies are JS
 | | |
 |---|---|
 | `GET /_emulator` | is it up; the version of this interface and the endpoints |
-| `GET /_emulator/effects` | `requests`, `handled` (by "METHOD route"), `orders` (by source id or id) |
+| `GET /_emulator/effects` | `requests`, `handled` (by "METHOD route"), `arrived`, `orders` (by source id or id) |
 | `GET /_emulator/requests` | the last requests, oldest first; bodies in base64, secrets as `***` |
 | `GET, POST, DELETE /_emulator/faults` | the script; POST adds one fault or an array (the fields of `Fault`) |
 | `GET, POST /_emulator/clock` | `{"advance": seconds}`, `{"set": Unix seconds or ISO 8601}`, `{"run": true}` |
