@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import gzip
 import io
+import math
 import zlib
+from collections import Counter
 from typing import Any
 
 import aiohttp
@@ -178,6 +180,51 @@ async def test_a_rate(api: Api, emulator: Emulator) -> None:
     emulator.reset()
     emulator.faults.add(Fault("status", rate=0.5, times=None))
     assert [(await api.get("/v1/orders")).status for _ in range(40)] == first, "the seed decides"
+
+
+async def test_a_mix(api: Api, emulator: Emulator) -> None:
+    emulator.faults.mix(0.6, *(Fault("status", status=status, method="GET") for status in (500, 502, 503)))
+    assert (await api.post("/v1/orders", {})).status == 200
+    drawn = Counter([(await api.get("/v1/orders")).status for _ in range(600)])
+    assert drawn.keys() == {200, 500, 502, 503}
+    assert abs(drawn[200] - 240) < 40
+    for status in (500, 502, 503):
+        assert abs(drawn[status] - 120) < 35
+
+
+def test_a_mix_is_as_exact_as_it_can_be(emulator: Emulator) -> None:
+    faults = [Fault("status", status=status) for status in range(500, 510)]
+    for rate in (0.0, 0.3, math.nextafter(1, 0), 1.0):
+        emulator.faults.clear()
+        emulator.faults.mix(rate, *faults)
+        through = 1.0
+        for entry in emulator.faults.pending:
+            assert math.isclose(through * entry.rate, rate / 10)
+            assert entry.times is None
+            through *= 1 - entry.rate
+    emulator.faults.clear()
+    emulator.faults.mix(1, *faults, Fault("status", times=2), times=2)
+    statuses = [fault.status for fault in iter(lambda: emulator.faults.take("GET", "/"), None)]
+    assert Counter(statuses).most_common(1)[0][1] == 2
+
+
+@pytest.mark.parametrize(
+    ("rate", "faults"),
+    [
+        (1.1, [Fault("drop")]),
+        (-0.1, [Fault("drop")]),
+        (float("nan"), [Fault("drop")]),
+        (0.5, []),
+        (0.5, [Fault("drop"), Fault("reset", path="/x")]),
+        (0.5, [Fault("drop", skip=1), Fault("reset")]),
+        (0.5, [Fault("drop", rate=0.5)]),
+        (0.5, [Fault("drop", times=2)]),
+    ],
+)
+def test_mixes_that_are_none(emulator: Emulator, rate: float, faults: list[Fault]) -> None:
+    with pytest.raises(ValueError, match=r"[Aa] (fault|mix)"):
+        emulator.faults.mix(rate, *faults)
+    assert len(emulator.faults) == 0
 
 
 @pytest.mark.parametrize(

@@ -133,6 +133,29 @@ class Faults:
         """Append to the script."""
         self._entries.extend(_Entry(fault) for fault in faults)
 
+    def mix(self, rate: float, *faults: Fault, times: int | None = None) -> None:
+        """Append entries so that one of `faults`, each as likely, hits a request that fits with probability `rate`.
+
+        `times` is how often each can happen (None: always); when one is used up, the rate no longer holds. Raises
+        ValueError if the faults are not all for the same requests (`method`, `path`, `skip`), or have a `rate` or
+        `times` of their own, which would count for nothing.
+        """
+        if not 0 <= rate <= 1:
+            raise ValueError(f"A fault's rate is between 0 and 1, not {rate}")
+        if not faults:
+            raise ValueError("A mix is of one fault at least")
+        if len({(fault.method, fault.path, fault.skip) for fault in faults}) > 1:
+            raise ValueError("The faults of a mix are for the same requests: method, path and skip are one for all")
+        if any(fault.rate != 1 or fault.times not in (1, times) for fault in faults):
+            raise ValueError("The faults of a mix share its rate and its times, and have none of their own")
+        # An entry is asked only about requests that those before it have let through.
+        self.add(
+            *(
+                msgspec.structs.replace(fault, rate=min(1, rate / (len(faults) - place * rate)), times=times)
+                for place, fault in enumerate(faults)
+            )
+        )
+
     def clear(self) -> None:
         """No faults any more."""
         self._entries.clear()
