@@ -5,25 +5,34 @@ from __future__ import annotations
 import asyncio
 import gzip
 import io
+import json
 import math
+import re
 import zlib
 from collections import Counter
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, get_args
 
 import aiohttp
 import msgspec
 import pytest
 
 from tests.emulator.conftest import Api, send_raw
-from voucherify_async.emulator import Clock, Emulator, Fault, FaultKind
+from voucherify_async.emulator import Clock, Emulator, Fault, FaultKind, contents, delivery
+
+
+def create(api: Api, source_id: str = "a") -> bytes:
+    """A create on a connection that is to go on."""
+    body = b'{"source_id":"%s"}' % source_id.encode()
+    keys = "".join(f"{name}: {value}\r\n" for name, value in api.keys.items())
+    head = f"POST /v1/orders HTTP/1.1\r\nHost: x\r\n{keys}Content-Type: application/json\r\n"
+    return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
 async def raw(emulator: Emulator, api: Api, source_id: str = "a") -> bytes:
     """All bytes of the answer to one create, by a connection that repeats nothing by itself."""
-    body = b'{"source_id":"%s"}' % source_id.encode()
-    keys = "".join(f"{name}: {value}\r\n" for name, value in api.keys.items())
-    head = f"POST /v1/orders HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{keys}Content-Type: application/json\r\n"
-    return await send_raw(emulator, f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+    request = create(api, source_id).replace(b"\r\n", b"\r\nConnection: close\r\n", 1)
+    return await send_raw(emulator, request)
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
@@ -108,6 +117,189 @@ async def test_broken_contents(api: Api, emulator: Emulator) -> None:
     with pytest.raises(EOFError):
         gzip.decompress(packed)
     assert zlib.decompressobj(31).decompress(packed).startswith(b'{"id":')
+
+
+async def whole_answer(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
+    """Head and body of an answer as its Content-Length has it, and nothing behind it."""
+    head = await reader.readuntil(b"\r\n\r\n")
+    (length,) = re.findall(rb"\r\nContent-Length: (\d+)\r\n", head)
+    return head, await reader.readexactly(int(length))
+
+
+@pytest.mark.parametrize(("when", "status"), [("before", 502), ("after", 200)])
+async def test_a_connection_that_ends_behind_an_answer(
+    api: Api, emulator: Emulator, when: Any, status: int
+) -> None:
+    emulator.faults.add(Fault("hang_up", when=when))
+    reader, writer = await asyncio.open_connection(emulator.host, emulator.port)
+    writer.write(create(api))
+    head, body = await whole_answer(reader)
+    assert head.startswith(b"HTTP/1.1 %d " % status)
+    assert b"connection:" not in head.lower()
+    assert body.endswith(b"}")
+    assert await reader.read() == b""
+    writer.close()
+    assert emulator.requests[-1].status == status
+    assert emulator.effects.of("a").created == (when == "after")
+
+
+async def test_a_request_that_meets_the_end_of_its_connection(api: Api, emulator: Emulator) -> None:
+    emulator.faults.add(Fault("hang_up", delay=0.05))
+    reader, writer = await asyncio.open_connection(emulator.host, emulator.port)
+    writer.write(create(api) + create(api, "b"))
+    assert (await whole_answer(reader))[0].startswith(b"HTTP/1.1 200 ")
+    assert await reader.read() == b""
+    writer.close()
+    assert emulator.effects.arrived == {"a": 1}
+
+
+@pytest.mark.parametrize("delay", [0, 0.01])
+@pytest.mark.parametrize(("when", "status"), [("before", 502), ("after", 200)])
+async def test_bytes_behind_an_answer(api: Api, emulator: Emulator, when: Any, status: int, delay: float) -> None:
+    emulator.faults.add(Fault("excess", when=when, delay=delay), Fault("excess", body="surplus", delay=delay))
+    reader, writer = await asyncio.open_connection(emulator.host, emulator.port)
+    for excess, shown in ((b"HTTP/1.1 ???\r\n\r\n", status), (b"surplus", 200), (b"", 200)):
+        writer.write(create(api))
+        head, body = await whole_answer(reader)
+        assert head.startswith(b"HTTP/1.1 %d " % shown)
+        assert body.endswith(b"}")
+        assert await reader.readexactly(len(excess)) == excess
+    writer.close()
+    assert [record.status for record in emulator.requests] == [status, 200, 200]
+    assert emulator.effects.of("a").total == (2 if when == "before" else 3)
+
+
+async def test_excess_on_a_connection_that_is_to_end(api: Api, emulator: Emulator) -> None:
+    emulator.faults.add(Fault("excess"))
+    assert (await raw(emulator, api)).endswith(b"}HTTP/1.1 ???\r\n\r\n")
+
+
+@pytest.mark.parametrize("kind", ["bomb", "endless"])
+@pytest.mark.parametrize(("when", "status"), [("before", 502), ("after", 200)])
+async def test_a_body_of_any_size(api: Api, emulator: Emulator, kind: Any, when: Any, status: int) -> None:
+    for size in (1, 3 * 1024 * 1024 + 5, 2 * 1024 * 1024):
+        emulator.faults.add(Fault(kind, when=when, size_bytes=size))
+        reply = await api.post("/v1/orders", {"source_id": "a"})
+        assert (reply.status, reply.body) == (status, b" " * size)
+        assert "Content-Length" not in reply.headers
+        assert reply.headers.get("Content-Encoding") == ("gzip" if kind == "bomb" else None)
+        assert emulator.requests[-1].status == status
+    assert emulator.effects.of("a").total == (3 if when == "after" else 0)
+
+
+def test_a_bomb_is_small_and_a_whole_gzip_file() -> None:
+    for size in (1, 2**20 - 1, 2**20, 2**20 + 1, 5 * 2**20):
+        assert gzip.decompress(b"".join(contents.bomb(size))) == b" " * size
+    packed = b"".join(contents.bomb(2**32))
+    assert len(packed) < 2**32 / 900
+    assert packed[-4:] == b"\0\0\0\0", "the length, of which gzip keeps 32 bits"
+
+
+@pytest.mark.parametrize("kind", ["bomb", "endless"])
+async def test_a_client_that_has_read_enough(
+    api: Api, emulator: Emulator, kind: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    ended = asyncio.Event()
+
+    def without_an_end(_size: int) -> Iterator[bytes]:
+        try:
+            while True:
+                yield bytes(64 * 1024)
+        finally:
+            ended.set()
+
+    monkeypatch.setattr(delivery, "bomb", without_an_end)
+    monkeypatch.setattr(delivery, "blanks", without_an_end)
+    emulator.faults.add(Fault(kind, headers={"Content-Encoding": "identity"}))
+    async with api.session.get(f"{emulator.url}/v1/orders", headers=api.keys) as response:
+        assert len(await response.content.readexactly(1000)) == 1000
+    await asyncio.wait_for(ended.wait(), 5)
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+@pytest.mark.parametrize(("when", "status"), [("before", 502), ("after", 200)])
+@pytest.mark.parametrize(
+    ("kind", "said", "named"),
+    [
+        ("wrong_encoding", "gzip", None),
+        ("wrong_encoding", "deflate", "deflate"),
+        ("unknown_encoding", "zz-unknown", None),
+        ("unknown_encoding", "x-y", "x-y"),
+    ],
+)
+async def test_a_body_that_is_not_encoded_as_it_says(
+    api: Api, emulator: Emulator, kind: Any, said: str, named: str | None, when: Any, status: int
+) -> None:
+    headers = {} if named is None else {"content-encoding": named}
+    emulator.faults.add(Fault(kind, when=when, headers=headers))
+    head, _, body = (await raw(emulator, api)).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 %d " % status)
+    assert re.findall(rb"(?i)\r\ncontent-encoding: (.*)", head) == [said.encode() + b"\r"]
+    assert b"Content-Length: %d\r\n" % len(body) in head
+    assert json.loads(body)
+    assert emulator.effects.of("a").created == (when == "after")
+    assert emulator.requests[-1].status == status
+
+
+async def test_what_a_client_makes_of_a_wrong_encoding(api: Api, emulator: Emulator) -> None:
+    emulator.faults.add(Fault("wrong_encoding"))
+    with pytest.raises(aiohttp.ClientPayloadError):
+        await api.get("/v1/orders")
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_a_bad_charset(api: Api, emulator: Emulator, when: Any) -> None:
+    emulator.faults.add(Fault("bad_charset", when=when))
+    reply = await api.post("/v1/orders", {"source_id": "a:b"})
+    assert (reply.status, len(reply.body)) == (
+        200 if when == "after" else 502,
+        int(reply.headers["Content-Length"]),
+    )
+    with pytest.raises(UnicodeDecodeError):
+        reply.body.decode()
+    shown = json.loads(reply.body.decode("latin-1"))
+    if when == "after":
+        assert shown["source_id"] == "\xff:b"
+        assert shown["id"].startswith("\xffrd_")
+    else:
+        assert shown["code"] == 502
+    assert emulator.effects.of("a:b").created == (when == "after")
+
+
+@pytest.mark.parametrize(
+    ("body", "spoilt"),
+    [
+        (b'{"a:":"x","b" : "","c":"y"}', b'{"a:":"\xff","b" : "","c":"\xff"}'),
+        (b'["a\\"b:","\\"",{"c":1}]', b'["\xff\\"b:","\\"",{"c":1}]'),
+        ('{"a":"\u00e4"}'.encode(), b'{"a":"\xff\xa4"}'),
+        (b'{"a":1}', b'\xff"a":1}'),
+        (b"id,status\r\n1,PAID", b"\xffd,status\r\n1,PAID"),
+        (b"", b"\xff"),
+    ],
+)
+def test_where_a_charset_is_bad(body: bytes, spoilt: bytes) -> None:
+    assert contents.spoilt("bad_charset", body) == spoilt
+
+
+@pytest.mark.parametrize("kind", ["bomb", "endless", "wrong_encoding", "unknown_encoding", "bad_charset"])
+async def test_an_answer_that_cannot_have_a_body(api: Api, emulator: Emulator, kind: Any) -> None:
+    export_id = (await api.post("/v1/orders/export", {})).json["id"]
+    emulator.faults.add(Fault(kind))
+    reply = await api("DELETE", f"/v1/exports/{export_id}")
+    assert (reply.status, reply.body) == (204, b"")
+    assert (await api.get(f"/v1/exports/{export_id}")).status == 404
+
+
+async def test_every_kind_over_http(api: Api, emulator: Emulator) -> None:
+    kinds = [{"kind": kind, "size_bytes": 5} for kind in get_args(FaultKind)]
+    shown = (await api.post("/_emulator/faults", kinds)).json["faults"]
+    assert [(fault["kind"], fault["size_bytes"]) for fault in shown] == [(one["kind"], 5) for one in kinds]
+    reply = await api.post("/_emulator/faults", {"kind": "bomb", "size_bytes": 0})
+    assert (reply.status, reply.json["details"]) == (
+        400,
+        "A fault's size is 1 to 4294967296 bytes, not 0",
+    )
+    assert len(emulator.faults) == len(kinds)
 
 
 async def test_a_redirect(api: Api, emulator: Emulator) -> None:
@@ -238,6 +430,8 @@ def test_mixes_that_are_none(emulator: Emulator, rate: float, faults: list[Fault
         {"status": 600},
         {"times": 0},
         {"skip": -1},
+        {"size_bytes": 0},
+        {"size_bytes": 2**32 + 1},
         {"delay": -1.0},
         {"delay": float("inf")},
         {"delay": float("nan")},

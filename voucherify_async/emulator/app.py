@@ -130,7 +130,7 @@ class App:
             body = await self._read(errand)
         else:
             answer = await self._answer(errand)
-        if fault.delay and fault.kind != "drip":
+        if fault.delay and fault.kind not in ("drip", "hang_up", "excess"):
             await asyncio.sleep(fault.delay)
         if fault.kind in ("drop", "reset"):
             return interrupt(errand.request, reset=fault.kind == "reset")

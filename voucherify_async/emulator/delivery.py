@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gzip
 import logging
 import socket
 import struct
@@ -11,12 +10,15 @@ from typing import Final
 
 from aiohttp import web
 
+from voucherify_async.emulator.contents import ENCODINGS, blanks, bomb, spoilt
 from voucherify_async.emulator.endpoints import Answer
 from voucherify_async.emulator.faults import Fault
 
 __all__ = ["GONE", "deliver", "interrupt", "spoil", "substitute"]
 
 _DRIP_PIECES = 10
+# A client that keeps the connection takes it for the beginning of the next answer.
+_UNREADABLE = b"HTTP/1.1 ???\r\n\r\n"
 _log = logging.getLogger(__name__)
 _ABORT_WHEN_CLOSED = struct.pack("ii", 1, 0)
 
@@ -79,25 +81,56 @@ def interrupt(request: web.BaseRequest, *, reset: bool) -> web.StreamResponse:
 async def spoil(
     request: web.BaseRequest, fault: Fault, answer: Answer, headers: dict[str, str]
 ) -> web.StreamResponse:
-    """Send the real answer in a way that no client should take for whole."""
+    """Send the real answer so that a client should refuse it, or not use its connection again."""
+    said = {"Content-Encoding": ENCODINGS[fault.kind]} if fault.kind in ENCODINGS else {}
+    headers = _merged({"Content-Type": answer.content_type}, headers, answer.headers or {}, said, fault.headers)
+    if fault.kind in ("bomb", "endless"):
+        chunks = bomb(fault.size_bytes) if fault.kind == "bomb" else blanks(fault.size_bytes)
+        # What came behind the head of a 204 would be excess.
+        shown = None if answer.status == 204 else chunks
+        return await deliver(request, Answer(status=answer.status, chunks=shown, headers=headers), {})
     if answer.chunks is not None:
         answer.body = b"".join(answer.chunks)
-    body = answer.body
-    headers = _merged({"Content-Type": answer.content_type}, headers, answer.headers or {}, fault.headers)
-    half = body[: len(body) // 2]
-    if fault.kind == "broken_json":
-        return web.Response(body=half or b"{", status=answer.status, headers=headers)
-    if fault.kind == "truncated_gzip":
-        packed = gzip.compress(body)
-        headers["Content-Encoding"] = "gzip"
-        return web.Response(body=packed[: len(packed) // 2], status=answer.status, headers=headers)
+    body = spoilt(fault.kind, answer.body)
+    if body is not None:
+        return web.Response(body=body, status=answer.status, headers=headers)
     if fault.kind == "drip":
         return await _drip(request, fault, answer, headers)
-    head = _head(answer.status, {**headers, "Content-Length": str(max(len(body), 1))})
-    transport = request.transport
-    if transport is not None:
-        transport.write(head[: len(head) // 2] if fault.kind == "partial_headers" else head + half)
+    return await _send_by_hand(request, fault, answer, headers)
+
+
+async def _send_by_hand(
+    request: web.BaseRequest, fault: Fault, answer: Answer, headers: dict[str, str]
+) -> web.StreamResponse:
+    """What aiohttp, which knows how answers begin and end, would not send."""
+    body, transport = answer.body, request.transport
+    whole = fault.kind in ("hang_up", "excess")
+    head = _head(answer.status, {**headers, "Content-Length": str(len(body) if whole else max(len(body), 1))})
+    if transport is None:
+        return GONE
+    if fault.kind == "excess":
+        answered = head + body
+        if fault.delay:
+            transport.write(answered)
+            await asyncio.sleep(fault.delay)
+            answered = b""
+        # In one write without a delay, so that a client finds the excess as soon as the answer.
+        transport.write(answered + _excess(fault))
+        return _Sent(request)
+    if fault.kind == "hang_up":
+        transport.write(head + body)
+        await asyncio.sleep(fault.delay)
+    else:
+        transport.write(
+            head[: len(head) // 2] if fault.kind == "partial_headers" else head + body[: len(body) // 2]
+        )
     return interrupt(request, reset=False)
+
+
+def _excess(fault: Fault) -> bytes:
+    if fault.body is None:
+        return _UNREADABLE
+    return fault.body.encode() if isinstance(fault.body, str) else fault.body
 
 
 async def _drip(
@@ -127,6 +160,25 @@ def _merged(*parts: dict[str, str]) -> dict[str, str]:
 def _head(status: int, headers: dict[str, str]) -> bytes:
     lines = [f"HTTP/1.1 {status} Emulated", *(f"{name}: {value}" for name, value in headers.items())]
     return ("\r\n".join(lines) + "\r\n\r\n").encode()
+
+
+class _Sent(web.StreamResponse):
+    """Stands where aiohttp wants a response, when the answer is on its way already and the connection goes on."""
+
+    def __init__(self, request: web.BaseRequest) -> None:
+        super().__init__()
+        self._goes_on = request.keep_alive
+
+    @property
+    def keep_alive(self) -> bool:
+        """Whether the client wants it to."""
+        return self._goes_on
+
+    async def prepare(self, request: web.BaseRequest) -> None:
+        """Nothing is left to send."""
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """Nothing is left to send."""
 
 
 class _Gone(web.StreamResponse):

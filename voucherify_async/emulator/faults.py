@@ -26,6 +26,13 @@ FaultKind = Literal[
     "broken_json",
     "drip",
     "redirect",
+    "hang_up",
+    "excess",
+    "bomb",
+    "endless",
+    "wrong_encoding",
+    "unknown_encoding",
+    "bad_charset",
 ]
 if TYPE_CHECKING:
     Body = str | bytes | None
@@ -34,8 +41,8 @@ else:
     Body = Any
 KINDS: Final[frozenset[str]] = frozenset(FaultKind.__args__)  # type: ignore[attr-defined]
 # These spoil the real answer, so there has to be one.
-_NEED_THE_ANSWER: Final = frozenset(("truncated", "truncated_gzip", "broken_json", "drip", "partial_headers"))
-
+_NEED_THE_ANSWER: Final = KINDS - {"status", "delay", "drop", "reset", "redirect"}
+_MOST_BYTES: Final = 2**32
 
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 # These say where an answer ends, which is the emulator's to know.
@@ -57,6 +64,16 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     - `broken_json`: the answer's status, and half of its JSON under a Content-Length that fits.
     - `drip`: send the body in pieces over `delay` seconds.
     - `redirect`: answer `status` (302 if it is not a 3xx) with the `Location` of `headers`, else this emulator's.
+    - `hang_up`: send the whole answer, wait `delay` seconds, then close the connection without having said so. A
+      request that comes meanwhile is lost unseen, as one that meets the end of an idle connection.
+    - `excess`: send the whole answer, and `delay` seconds later, behind its end, `body` (an unreadable status line,
+      if there is none); the connection stays open.
+    - `bomb`: the answer's status, and a gzipped body that unpacks to `size_bytes` blanks.
+    - `endless`: the answer's status, and `size_bytes` blanks without a Content-Length.
+    - `wrong_encoding`: say that the body is gzipped, and send it plain.
+    - `unknown_encoding`: say that the body is encoded as `zz-unknown`, and send it plain; `Content-Encoding` in
+      `headers` says another, here and in `wrong_encoding`.
+    - `bad_charset`: send the body with the first byte of each string value replaced by one that is no UTF-8.
 
     `times` is how often (None: always); `rate` the probability with which a request that fits is hit; `skip` how
     many requests that fit go through first. `method` and `path` (a pattern such as `/v1/orders/*`, against the path
@@ -65,7 +82,8 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `when` is `before` or `after` the effect on the server; without it `before`, but `after` for the kinds that
     spoil the real answer; those can be `before` too, and then spoil an answer of 502.
     `status` is 200 to 599; `headers` cannot say how long the answer is (`Content-Length`, `Transfer-Encoding`).
-    `delay` is waited for in every kind before the fault happens (in `drip`: while).
+    `delay` is waited for in every kind before the fault happens (in `drip`: while; in `hang_up` and `excess`:
+    behind the answer). `size_bytes` is 1 to 2**32. An answer of 204 has no body that could be spoilt.
     """
 
     kind: FaultKind
@@ -79,6 +97,7 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     headers: dict[str, str] = {}
     delay: float = 0.0
     body: Body = None
+    size_bytes: int = 64 * 1024 * 1024
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -97,6 +116,8 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError(f"A fault lets no less than 0 requests through first, not {self.skip}")
         if not 0 <= self.delay < math.inf:
             raise ValueError(f"A fault's delay is 0 seconds or more, not {self.delay}")
+        if not 1 <= self.size_bytes <= _MOST_BYTES:
+            raise ValueError(f"A fault's size is 1 to {_MOST_BYTES} bytes, not {self.size_bytes}")
         for name, value in self.headers.items():
             _check_header(name, value)
 
