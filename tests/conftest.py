@@ -1,17 +1,27 @@
 """What all tests share. The fixtures are those that users get from the plugin, and a clock to go with them."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.fakes import FakeClock
+from tests.secretwatch import SecretWatch
 from voucherify_async import VoucherifyClient
 from voucherify_async.emulator import Emulator
 
 # Machines are slow at times; what a test finds must not depend on it.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("unhurried")
+
+
+@pytest.fixture(autouse=True)
+def secret_watch() -> Iterator[SecretWatch]:
+    """No test may let a key or a token show; see `tests/secretwatch.py`."""
+    with SecretWatch() as watch:
+        yield watch
+    if leaks := watch.leaks():
+        pytest.fail("\n".join(leaks), pytrace=False)
 
 
 @pytest.fixture

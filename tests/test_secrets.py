@@ -2,18 +2,15 @@
 
 import asyncio
 import copy
-import io
 import pickle
-import traceback
 from collections.abc import Awaitable, Callable
 
 import msgspec
 import pytest
-from rich.console import Console
 from rich.pretty import pretty_repr
-from rich.traceback import Traceback
 
 from tests.fakes import FakeClock, http, raw_server
+from tests.secretwatch import all_told
 from voucherify_async import (
     ApiResponse,
     BearerAuth,
@@ -26,29 +23,6 @@ from voucherify_async import (
     VoucherifyClient,
     VoucherifyError,
 )
-
-
-def all_told(error: BaseException) -> str:
-    """Everything that a log, a debugger or an error tracker may show of an error."""
-    told = [repr(error), str(error), repr(vars(error))]
-    trace = traceback.TracebackException.from_exception(error, capture_locals=True)
-    # Not the frames of this file: they hold what the test itself wrote down.
-    trace.stack = traceback.StackSummary.from_list([frame for frame in trace.stack if frame.filename != __file__])
-    told += trace.format()
-    link: BaseException | None = error
-    while link is not None:
-        told += [repr(link), str(link), repr(vars(link))]
-        link = link.__cause__ or link.__context__
-        if link is not None:
-            told += traceback.TracebackException.from_exception(link, capture_locals=True).format()
-    if isinstance(error, VoucherifyError):
-        told.append(repr(pickle.dumps(error)))
-    console = Console(file=io.StringIO(), width=500)
-    if error.__traceback__ is not None and error.__traceback__.tb_next is not None:
-        inner = Traceback.from_exception(type(error), error, error.__traceback__.tb_next, show_locals=True)
-        console.print(inner)
-    assert isinstance(console.file, io.StringIO)
-    return "".join(told) + console.file.getvalue()
 
 
 async def told_by(call: Callable[[], Awaitable[object]]) -> str:
