@@ -11,26 +11,18 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 import aiohttp
 import msgspec
 
+from benchmarks.server import Server, emulator
 from voucherify_async import NewOrder, Order, OrderItem, OrderPage, VoucherifyClient
 
 CALLS_PER_ROUND = {"get": 4000, "create": 3000, "list of 100": 300}
 CONCURRENCY = 64
 ORDERS = 3000  # more than the URLs that yarl keeps: ids differ from call to call
-
-
-class Server(NamedTuple):
-    """Where the emulator is, and its keys."""
-
-    url: str
-    app_id: str
-    app_token: str
 
 
 class Cost(NamedTuple):
@@ -41,19 +33,6 @@ class Cost(NamedTuple):
 
 
 Work = Callable[[int], Awaitable[object]]
-
-
-@contextmanager
-def emulator() -> Iterator[Server]:
-    """An emulator in a process of its own, as a user starts it."""
-    command = [sys.executable, "-m", "voucherify_async", "emulator", "--port", "0", "--seed", "1"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            lines = [process.stdout.readline().partition(": ")[2].strip() for _ in range(3)]
-            yield Server(*lines)
-        finally:
-            process.terminate()
 
 
 def new_order(number: int) -> NewOrder:

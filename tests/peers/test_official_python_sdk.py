@@ -4,29 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from benchmarks.peers import official_sdk_python
 from voucherify_async.emulator import Emulator
 
-VERSION = "6.1.1"
-HOME = Path(__file__).parents[2] / ".peers" / f"voucherify-{VERSION}"
 SCRIPT = Path(__file__).with_name("official_sdk_script.py")
 
 
 @pytest.fixture(scope="session")
 def peer_python() -> Path:
-    """An interpreter with the SDK, in an environment of its own; made once."""
-    python = HOME / "bin" / "python"
-    ready = HOME / ".installed"
-    if not ready.exists():
-        subprocess.run([sys.executable, "-m", "venv", "--clear", HOME], check=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", f"voucherify=={VERSION}"], check=True)
-        ready.touch()
-    return python
+    """An interpreter with the SDK."""
+    return official_sdk_python()
 
 
 @pytest.mark.peers

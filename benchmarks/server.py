@@ -1,0 +1,33 @@
+"""An emulator in a process of its own."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+
+class Server(NamedTuple):
+    """Where the emulator is, and its keys."""
+
+    url: str
+    app_id: str
+    app_token: str
+
+    @property
+    def keys(self) -> dict[str, str]:
+        """The headers that sign a request."""
+        return {"X-App-Id": self.app_id, "X-App-Token": self.app_token}
+
+
+@contextmanager
+def emulator(seed: int = 1) -> Iterator[Server]:
+    """Start one as a user does, and stop it."""
+    command = [sys.executable, "-m", "voucherify_async", "emulator", "--port", "0", "--seed", str(seed)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            lines = [process.stdout.readline().partition(": ")[2].strip() for _ in range(3)]
+            yield Server(*lines)
+        finally:
+            process.terminate()
