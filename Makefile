@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DATA ?=
 
-.PHONY: demo test lint types pytest bench peers clean
+.PHONY: demo test lint types pytest bench faults peers clean
 
 demo: .venv/ready
 	$(BIN)/voucherify-async demo $(if $(DATA),--data '$(DATA)')
@@ -26,6 +26,10 @@ pytest: .venv/ready
 
 bench: .venv/ready
 	$(BIN)/python -m benchmarks
+
+# What is lost and what is done twice through faults, by this client and by others; counted on the server.
+faults: .venv/ready
+	$(BIN)/python -m benchmarks.faults
 
 # The official SDK against the emulator, in an environment of its own.
 peers: .venv/ready

@@ -1,0 +1,1 @@
+"""What is lost and what is done twice when a fifth of all requests goes wrong, counted on the server."""
