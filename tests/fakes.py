@@ -1,8 +1,12 @@
 """Stand-ins for what the tests must control: time, chance, and a server that says exactly what it is told to."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import heapq
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 class FakeClock:
@@ -27,6 +31,76 @@ class FakeClock:
         self.sleeps.append(seconds)
         self.now += seconds
         await asyncio.sleep(0)
+
+
+class VirtualClock:
+    """A clock whose sleepers really sleep, until all tasks are idle: then it moves on to the first that wakes.
+
+    The same tasks do the same things at the same moments each time. Only what sleeps on this clock counts: sockets
+    and timers of the event loop are not waited for.
+    """
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.wall_offset = 1_800_000_000.0
+        self.sleeping = 0
+        self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._count = 0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def wall(self) -> float:
+        return self.wall_offset + self.now
+
+    def random(self) -> float:
+        return 0.5
+
+    async def sleep(self, seconds: float) -> None:
+        woken = asyncio.get_running_loop().create_future()
+        self._count += 1  # those of the same moment wake in the order in which they fell asleep
+        heapq.heappush(self._sleepers, (self.now + max(0.0, seconds), self._count, woken))
+        self.sleeping += 1
+        try:
+            await woken
+        finally:
+            self.sleeping -= 1
+
+    async def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do some work while time passes. Fails if all wait and nobody is ever woken."""
+        task = asyncio.create_task(work)
+        try:
+            while not task.done():
+                await self.idle()
+                if not task.done():
+                    self._wake_next()
+            return task.result()
+        finally:
+            task.cancel()
+
+    async def pass_time(self, seconds: float) -> None:
+        """Let so many seconds pass."""
+        await self.run(self.sleep(seconds))
+        await self.idle()
+
+    async def idle(self) -> None:
+        """Let the other tasks go on until all of them wait."""
+        ready = asyncio.get_running_loop()._ready  # type: ignore[attr-defined] # pyright: ignore[reportAttributeAccessIssue]
+        await asyncio.sleep(0)
+        for _ in range(100_000):
+            if not ready:
+                return
+            await asyncio.sleep(0)
+        raise AssertionError("they never wait")
+
+    def _wake_next(self) -> None:
+        while self._sleepers:
+            moment, _, woken = heapq.heappop(self._sleepers)
+            if not woken.done():
+                self.now = max(self.now, moment)
+                woken.set_result(None)
+                return
+        raise AssertionError("all wait, and nobody is ever woken")
 
 
 class RawServer:
