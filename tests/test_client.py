@@ -136,24 +136,25 @@ async def test_a_proxy_and_an_ssl_context_are_used() -> None:
 
 async def test_a_limiter_is_used_whatever_its_truth(emulator: Emulator) -> None:
     class Empty(list[int]):
-        async def acquire(self) -> None:
-            asked.append(1)
+        async def acquire(self, max_wait: float) -> None:
+            asked.append(max_wait)
 
-        def observe(self, status: int, headers: object) -> None:
+        def observe(self, status: int | None, headers: object) -> None:
             asked.append(status)
 
-    asked: list[int] = []
+    asked: list[float | None] = []
     async with emulator.client(rate_limiter=Empty()) as client:
         await client.orders.list()
-    assert asked == [1, 200]
+    assert asked == [RetryPolicy().max_wait, 200]
 
 
 async def test_the_pool_is_as_large_as_asked(emulator: Emulator) -> None:
     async with emulator.client(pool=PoolLimits(max_connections=3, keepalive=1)) as client:
         await client.orders.list()
-        opened = client._session._open
+        opened = client._session._life._opened
         assert opened is not None
+        assert opened.slots.count == 3
         connector = opened.http.connector
         assert connector is not None
-        assert connector.limit == 3
+        assert connector.limit == 0  # its own queue is not used
         assert connector._keepalive_timeout == 1

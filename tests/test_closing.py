@@ -30,16 +30,26 @@ class StuckClock(FakeClock):
         await asyncio.Event().wait()
 
 
+class Open:
+    """A limiter that lets everything pass."""
+
+    async def acquire(self, max_wait: float) -> None:
+        pass
+
+    def observe(self, status: int | None, headers: object) -> None:
+        pass
+
+
 class Full:
     """A limiter that lets nothing pass."""
 
     waiting = 0
 
-    async def acquire(self) -> None:
+    async def acquire(self, max_wait: float) -> None:
         Full.waiting += 1
         await asyncio.Event().wait()
 
-    def observe(self, status: int, headers: object) -> None:
+    def observe(self, status: int | None, headers: object) -> None:
         raise AssertionError
 
 
@@ -85,7 +95,7 @@ async def test_calls_that_wait_for_a_token_end(emulator: Emulator) -> None:
 
 async def test_a_call_that_its_user_cancels_is_cancelled(emulator: Emulator) -> None:
     emulator.faults.add(Fault(kind="delay", delay=5, times=None))
-    client = emulator.client()
+    client = emulator.client(rate_limiter=Open())
     under_way = [asyncio.create_task(client.orders.list()) for _ in range(2)]
     await until(lambda: len(emulator.requests) == 2)
     under_way[0].cancel()
@@ -119,7 +129,7 @@ async def test_cancelling_who_closes_does_not_leave_half_of_it_undone(emulator: 
     job = await client.orders.import_orders([NewOrder(source_id="o-1")])
     waiting = asyncio.create_task(job.wait())
     await until(lambda: len(emulator.requests) > 1)
-    opened = client._session._open
+    opened = client._session._life._opened
     assert opened is not None
     closing = asyncio.create_task(client.aclose())
     await asyncio.sleep(0)
@@ -128,7 +138,7 @@ async def test_cancelling_who_closes_does_not_leave_half_of_it_undone(emulator: 
         await closing
     await client.aclose()
     assert opened.http.closed
-    assert client._session._tasks == set()
+    assert client._session._life._tasks == set()
     with pytest.raises(ClientClosedError):
         await waiting
 
@@ -207,9 +217,9 @@ async def test_cancelling_at_every_turn_leaves_everything_in_order(emulator: Emu
                 await asyncio.gather(task, return_exceptions=True)
         assert len(await asyncio.gather(*(client.orders.list() for _ in range(8)))) == 8
         assert (await client.orders.import_job(job.id)).done_count == 1
-        await until(lambda: not client._session._tasks)
-        assert client._session._calls == set()
-        opened = client._session._open
+        await until(lambda: not client._session._life._tasks)
+        assert client._session._life._calls == set()
+        opened = client._session._life._opened
         assert opened is not None
         assert opened.http.connector is not None
         assert opened.http.connector._acquired == set()
@@ -284,4 +294,4 @@ async def test_nobody_waits_nobody_sleeps(emulator: Emulator) -> None:
         await until(lambda: bool(clock.sleeps))
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
-        await until(lambda: not client._session._tasks)
+        await until(lambda: not client._session._life._tasks)

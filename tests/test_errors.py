@@ -27,6 +27,7 @@ from voucherify_async import (
     JobError,
     JobTimeoutError,
     ListingCapError,
+    PoolTimeoutError,
     RateLimitError,
     RequestTimeoutError,
     TransportError,
@@ -71,6 +72,7 @@ def one_of_each() -> Iterator[VoucherifyError]:
     yield TransportError("broke", outcome_unknown=False)
     yield ConnectError("broke", outcome_unknown=True, method="GET", path="/v1/x", attempts=2)
     yield RequestTimeoutError("late", outcome_unknown=True)
+    yield PoolTimeoutError("crowded", outcome_unknown=False, attempts=0)
     yield DecodeError("odd", json_path="$.x", body=b"?", status=200, request_id="v-1", method="GET", path="/v1/x")
     yield ListingCapError(total=12_000, reached=10_000)
     action = AsyncAction(id="aa_1", status="FAILED", progress=3)

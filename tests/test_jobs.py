@@ -190,10 +190,10 @@ async def test_when_nobody_waits_any_more_nobody_asks_any_more(
     waiting.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await waiting
-    await until(lambda: not client._session._tasks)
+    await until(lambda: not client._session._life._tasks)
     async for _ in job.snapshots():
         break
-    await until(lambda: not client._session._tasks)
+    await until(lambda: not client._session._life._tasks)
     gc.collect()
     emulator.resume_jobs()
     assert (await job).done_count == 3
@@ -337,7 +337,7 @@ async def test_a_service_that_stays_away_is_told_in_the_end(emulator: Emulator, 
     with pytest.raises(JobError, match="503") as caught:
         await job
     assert caught.value.job_id == job.id
-    assert emulator.effects.requests[GET_ACTION] == 5 * PATIENCE
+    assert emulator.effects.requests[GET_ACTION] == RetryPolicy().max_attempts * PATIENCE
     emulator.faults.clear()
     assert (await job).done_count == 3
 

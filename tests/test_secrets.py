@@ -3,8 +3,9 @@
 import asyncio
 import copy
 import pickle
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
+import aiohttp
 import msgspec
 import pytest
 from rich.pretty import pretty_repr
@@ -12,12 +13,16 @@ from rich.pretty import pretty_repr
 from tests.fakes import FakeClock, http, raw_server
 from tests.secretwatch import all_told
 from voucherify_async import (
+    ApiKeyAuth,
     ApiResponse,
     BearerAuth,
+    ConfigurationError,
     Export,
     ExportFile,
+    OAuthAuth,
     OAuthToken,
     RetryPolicy,
+    Sender,
     Timeouts,
     TokenIntrospection,
     VoucherifyClient,
@@ -139,6 +144,75 @@ async def test_a_function_for_tokens_that_fails_shows_nothing() -> None:
         return "hush\n"
 
     async with VoucherifyClient(auth=BearerAuth(token), base_url="http://127.0.0.1:9") as client:
-        with pytest.raises(VoucherifyError) as caught:
-            await client.orders.list()
-    assert "hush" not in str(caught.value)
+        assert "hush" not in await told_by(client.orders.list)
+
+
+class PlainAuth:
+    """A way of signing as users write it: its headers are a plain dict."""
+
+    async def headers(self, sender: Sender) -> dict[str, str]:
+        return {"X-App-Token": "hush-token"}
+
+    def rejected(self, headers: Mapping[str, str]) -> bool:
+        return headers == {"X-App-Token": "hush-token"}  # it is given its own again
+
+
+@pytest.mark.parametrize("answer", [http(401, b""), http(500, b""), http(200, b"{"), None])
+async def test_plain_headers_of_a_users_own_signing_do_not_show(answer: bytes | None, clock: FakeClock) -> None:
+    async with raw_server(answer) as server:
+        async with VoucherifyClient(auth=PlainAuth(), base_url=server.url, clock=clock) as client:
+            assert "hush" not in await told_by(client.orders.list)
+        assert len(server.requests) == (2 if answer == http(401, b"") else 10)
+
+
+async def test_an_error_that_is_none_of_ours_shows_no_headers() -> None:
+    async def fails(*_: object) -> None:
+        raise LookupError("a mistake of the user's own")
+
+    trace = aiohttp.TraceConfig()
+    trace.on_request_start.append(fails)
+    async with aiohttp.ClientSession(trace_configs=[trace]) as session:
+        async with VoucherifyClient(
+            "hush-id", "hush-token", base_url="http://127.0.0.1:9", session=session
+        ) as client:
+            with pytest.raises(LookupError) as caught:
+                await client.orders.list()
+    assert "hush" not in all_told(caught.value)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: VoucherifyClient("hush-id", "hush-token", cluster="nowhere"),  # type: ignore[arg-type]
+        lambda: VoucherifyClient("hush-id", "hush-token", timeouts=5),  # type: ignore[arg-type]
+        lambda: VoucherifyClient("hush-id", "hush-token\n"),
+        lambda: VoucherifyClient("hush-id", "hush-token", proxy="ftp://user:hush@host"),
+        lambda: VoucherifyClient("hush-id", auth=BearerAuth("hush-token")),
+        lambda: VoucherifyClient.from_env(app_id="hush-id", timeouts=5),
+        lambda: VoucherifyClient("i", "t").with_options(headers={"X-Mine": "hush\n"}),
+        lambda: ApiKeyAuth("hush-id", "hush-token", app_id_prefix=""),
+        lambda: BearerAuth("hush\n"),
+        lambda: OAuthAuth("hush-id", "hush-token", scope=""),
+    ],
+)
+def test_what_is_given_to_make_a_client_does_not_show(
+    make: Callable[[], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VOUCHERIFY_APP_TOKEN", "hush-token")
+    with pytest.raises(ConfigurationError) as caught:
+        make()
+    assert "hush" not in all_told(caught.value)
+
+
+async def test_arguments_of_calls_do_not_show(clock: FakeClock) -> None:
+    async with raw_server(http(404, b"")) as server:
+        async with VoucherifyClient("i", "t", base_url=server.url, clock=clock) as client:
+            calls: list[Callable[[], Awaitable[object]]] = [
+                lambda: client.oauth.revoke("hush\n"),
+                lambda: client.oauth.introspect("hush\n"),
+                lambda: client.request("GET", "/v1/x", query={"token": "hush"}),
+                lambda: client.request("POST", "/v1/x", body={"token": "hush"}),
+                lambda: client.request("POST", "/v1/x", body={"token": "hush", "odd": object()}),
+            ]
+            for call in calls:
+                assert "hush" not in await told_by(call)

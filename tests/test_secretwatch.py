@@ -11,7 +11,7 @@ import pytest
 from tests.fakes import FakeClock, raw_server
 from tests.secretwatch import SecretWatch
 from voucherify_async import OAuthAuth, RetryPolicy, VoucherifyClient, VoucherifyError
-from voucherify_async.auth import SignedHeaders
+from voucherify_async.auth import Signature, SignedHeaders
 from voucherify_async.call import ApiResponse
 from voucherify_async.emulator import Emulator
 from voucherify_async.models.jobs import ExportFile
@@ -77,10 +77,10 @@ class LeakyLimiter:
     def __init__(self, error: type[Exception]) -> None:
         self._error = error
 
-    async def acquire(self) -> None:
+    async def acquire(self, max_wait: float) -> None:
         raise self._error
 
-    def observe(self, status: int, headers: object) -> None:
+    def observe(self, status: int | None, headers: object) -> None:
         pass
 
 
@@ -98,8 +98,8 @@ async def test_an_error_that_leaves_the_client_is_searched(emulator: Emulator, c
 
 
 async def test_the_variables_of_frames_are_searched(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(SignedHeaders, "__repr__", dict.__repr__)
-    monkeypatch.setattr(SignedHeaders, "__rich_repr__", lambda headers: list(headers.items()), raising=False)
+    monkeypatch.setattr(Signature, "__repr__", lambda signature: repr(dict(signature.headers)))
+    monkeypatch.setattr(Signature, "__rich_repr__", lambda signature: [*signature.headers.items()], raising=False)
     with SecretWatch() as watch:
         async with emulator.client() as client:
             with pytest.raises(VoucherifyError):

@@ -250,7 +250,7 @@ def test_an_error_that_could_hold_a_token_does_not_carry_its_body() -> None:
     call: Call[object] = Call("POST", "/v1/oauth/token", any_json, withhold_body=True)
     error = error_of_answer(call, 400, {}, b"secret", now=NOW, attempts=1)
     assert error.body == b""
-    misfit = decode_error(call, msgspec.DecodeError("x"), 200, {}, b"secret", attempts=1)
+    misfit = decode_error(call, "x", 200, {}, b"secret", attempts=1)
     assert misfit.body == b""
 
 
@@ -260,8 +260,8 @@ def test_a_misfit_names_its_place() -> None:
 
     with pytest.raises(msgspec.ValidationError) as caught:
         msgspec.json.decode(b'[{"amount":"x"}]', type=list[Thing])
-    misfit = decode_error(CALL, caught.value, 200, {"X-Request-Id": "v-1"}, b"body", attempts=3)
+    misfit = decode_error(CALL, str(caught.value), 200, {"X-Request-Id": "v-1"}, b"body", attempts=3)
     assert misfit.json_path == "$[0].amount"
     assert (misfit.body, misfit.status, misfit.request_id, misfit.attempts) == (b"body", 200, "v-1", 3)
     assert "Expected `int`, got `str` at $[0].amount" in str(misfit)
-    assert decode_error(CALL, msgspec.DecodeError("JSON is malformed"), 200, {}, b"", attempts=1).json_path == "$"
+    assert decode_error(CALL, "JSON is malformed", 200, {}, b"", attempts=1).json_path == "$"

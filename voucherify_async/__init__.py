@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         NotFoundError,
         PaymentRequiredError,
         PermissionDeniedError,
+        PoolTimeoutError,
         RateLimitError,
         RequestTimeoutError,
         ServerError,
@@ -72,7 +73,7 @@ if TYPE_CHECKING:
         StoredSku,
     )
     from voucherify_async.options import PoolLimits, RetryPolicy, Timeouts
-    from voucherify_async.ratelimit import RateLimiter
+    from voucherify_async.ratelimit import HeaderRateLimiter, RateLimiter
 
 __all__ = [
     "UNSET",
@@ -100,6 +101,7 @@ __all__ = [
     "ExportFile",
     "ExportJob",
     "ExportPage",
+    "HeaderRateLimiter",
     "ImportFailedError",
     "ImportFailure",
     "ImportJob",
@@ -122,6 +124,7 @@ __all__ = [
     "PaymentRequiredError",
     "PermissionDeniedError",
     "PoolLimits",
+    "PoolTimeoutError",
     "Product",
     "RateLimitError",
     "RateLimiter",

@@ -9,6 +9,7 @@ from voucherify_async.call import ApiResponse, Call, json_decoder
 from voucherify_async.clock import Clock
 from voucherify_async.errors import ConfigurationError
 from voucherify_async.models.oauth import OAuthToken
+from voucherify_async.secretive import hushed
 from voucherify_async.wire import checked_header_value, query_string
 
 T = TypeVar("T")
@@ -29,12 +30,27 @@ class SignedHeaders(dict[str, str]):
         raise TypeError("signed headers are not pickled")
 
 
+class Signature:
+    """The headers that sign one request, whatever kind of mapping a way of signing gave, and does not show them."""
+
+    __slots__ = ("headers",)
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        self.headers = headers
+
+    def __repr__(self) -> str:
+        return "<signature>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a signature is not pickled")
+
+
 class Sender(Protocol):
     """What a way of signing may ask of the client it works for."""
 
     clock: Clock
 
-    async def send(self, call: Call[T]) -> ApiResponse[T]:
+    async def send(self, call: Call[T], *, operation: str = "request") -> ApiResponse[T]:
         """Send a call of its own, such as the one for a token. It must be `keys_only`."""
         ...
 
@@ -81,6 +97,7 @@ class ApiKeyAuth(_Secretive):
 
     __slots__ = ("_headers",)
 
+    @hushed
     def __init__(
         self,
         app_id: str,
@@ -119,6 +136,7 @@ class BearerAuth(_Secretive):
 
     __slots__ = ("_token",)
 
+    @hushed
     def __init__(self, token: str | Callable[[], Awaitable[str]]) -> None:
         if not callable(token):
             checked_header_value("token", token)
@@ -146,6 +164,7 @@ class OAuthAuth(_Secretive):
 
     __slots__ = ("_keys", "_renew_at", "_renewal", "_scope", "_signed")
 
+    @hushed
     def __init__(self, app_id: str, app_token: str, *, scope: str = "api") -> None:
         self._keys = ApiKeyAuth(app_id, app_token)
         self._scope = checked_header_value("scope", scope)
@@ -180,7 +199,7 @@ class OAuthAuth(_Secretive):
         return True
 
     async def _renew(self, sender: Sender) -> None:
-        token = (await sender.send(token_call(self._scope))).data
+        token = (await sender.send(token_call(self._scope), operation="oauth.generate")).data
         # Renewed early enough that a request on its way still arrives with a good token.
         lasts = token.expires_in or _USUAL_SECONDS
         self._signed = _bearer(token.access_token)

@@ -13,15 +13,18 @@ from voucherify_async.auth import ApiKeyAuth, Auth
 from voucherify_async.call import Call, any_json, json_decoder, nothing
 from voucherify_async.clock import Clock, SystemClock
 from voucherify_async.errors import ConfigurationError
+from voucherify_async.events import Event, RateLimitPaused
 from voucherify_async.inputs import checked_json
 from voucherify_async.models.jobs import AsyncAction, Export
-from voucherify_async.options import Cluster, PoolLimits, RetryPolicy, Timeouts
+from voucherify_async.options import Cluster, PoolLimits, RetryPolicy, Timeouts, check_range
 from voucherify_async.poller import ExportSource, ImportSource, Poller
-from voucherify_async.ratelimit import RateLimiter, SharedPause
+from voucherify_async.ratelimit import HeaderRateLimiter, RateLimiter
+from voucherify_async.reporting import Reporter
 from voucherify_async.resources.async_actions import AsyncActions
 from voucherify_async.resources.exports import Exports
 from voucherify_async.resources.oauth import OAuth
 from voucherify_async.resources.orders import Orders
+from voucherify_async.secretive import hushed
 from voucherify_async.session import CallOptions, SessionManager, call_options
 from voucherify_async.wire import (
     CLUSTERS,
@@ -37,6 +40,7 @@ from voucherify_async.wire import (
 T = TypeVar("T")
 
 API_VERSION: Final = "v2018-08-01"
+MAX_BODY_BYTES: Final = 64 * 1024 * 1024
 
 _METHODS: Final = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 # Doing these twice is the same as doing them once (RFC 9110, section 9.2.2).
@@ -57,21 +61,28 @@ class VoucherifyClient:
         timeouts: seconds, see `Timeouts`. No call waits for ever if nothing is said.
         pool: how many connections are kept, see `PoolLimits`.
         retry: how often a request is repeated, see `RetryPolicy`.
-        rate_limiter: instead of the one that pauses all tasks together after a 429.
+        rate_limiter: instead of `HeaderRateLimiter()`, which sends at will until the limit is used up; or
+            `HeaderRateLimiter(spread=True)`, which spreads the requests over the time. Give the same one to several
+            clients of one project.
         session: an `aiohttp.ClientSession` of yours, which is used and never closed. aiohttp may send a GET, PUT or
-            DELETE of it twice on its own account, when a kept connection turns out to be closed.
+            DELETE of it twice on its own account, when a kept connection turns out to be closed, and while a
+            connection of it is being made, `outcome_unknown` is true already.
         api_version: the version of the API that answers are asked for in.
         app_info: your application's name and version, added to the `User-Agent`.
         ssl_context: instead of the one that the whole process shares.
         proxy: URL of an HTTP proxy.
         trust_env: whether to look for a proxy in the environment. It costs time with every request.
         allow_plain_http: send the keys without encryption, to a host that is not this machine.
+        max_body_bytes: the longest answer that is taken, as it arrives and as it is unpacked; 64 MiB if not given.
+            An export's file has no limit: it is streamed.
+        on_event: a function that is told of each step, see `voucherify_async.events`.
         clock: time and chance, for tests.
 
     Raises:
         ConfigurationError: an option is missing or does not fit; `argument` names it.
     """
 
+    @hushed
     def __init__(
         self,
         app_id: str | None = None,
@@ -91,9 +102,13 @@ class VoucherifyClient:
         proxy: str | None = None,
         trust_env: bool = False,
         allow_plain_http: bool = False,
+        max_body_bytes: int = MAX_BODY_BYTES,
+        on_event: Callable[[Event], object] | None = None,
         clock: Clock | None = None,
     ) -> None:
         clock = clock if clock is not None else SystemClock()
+        reporter = Reporter(on_event)
+        check_range("max_body_bytes", max_body_bytes, 1, 2**40)
         retry = _of_type("retry", retry, RetryPolicy) or RetryPolicy()
         if app_info is not None:
             checked_header_value("app_info", app_info)
@@ -107,13 +122,15 @@ class VoucherifyClient:
             auth=_auth(app_id, app_token, auth),
             options=options,
             pool=_of_type("pool", pool, PoolLimits) or PoolLimits(),
-            rate_limiter=SharedPause(clock, longest=retry.max_wait) if rate_limiter is None else rate_limiter,
+            rate_limiter=_rate_limiter(rate_limiter, clock, reporter),
             clock=clock,
+            reporter=reporter,
             session=_of_type("session", session, aiohttp.ClientSession),
             ssl_context=_of_type("ssl_context", ssl_context, ssl.SSLContext),
             proxy=checked_proxy(proxy),
             trust_env=trust_env,
             allow_plain_http=allow_plain_http,
+            max_body_bytes=max_body_bytes,
         )
         self._bind(
             session_manager,
@@ -143,6 +160,7 @@ class VoucherifyClient:
         self.oauth = OAuth(session, options)
 
     @classmethod
+    @hushed
     def from_env(cls, **overrides: Any) -> Self:
         """A client with its keys and its place from the environment.
 
@@ -169,6 +187,7 @@ class VoucherifyClient:
                 raise ConfigurationError(name, f"is not given, and {variables[name]} is not set")
         return cls(**given)
 
+    @hushed
     def with_options(
         self,
         *,
@@ -256,21 +275,10 @@ class VoucherifyClient:
         Repeated after a failure: `GET`, `PUT` and `DELETE`; the others only if the service certainly did not
         do it.
         """
-        if not isinstance(method, str) or method not in _METHODS:
-            raise ConfigurationError("method", f"must be one of {', '.join(sorted(_METHODS))}, not {method!r}")
-        encoded = None if body is None else checked_json("body", body, msgspec.json.decode, free=True)
         try:
-            decoder: Callable[[bytes], Any] = any_json if decode is None else json_decoder(decode)
-        except TypeError as error:
-            raise ConfigurationError("decode", f"is no type to decode: {error}") from None
-        call = Call(
-            method,
-            checked_path(path),
-            lambda answer: decoder(answer) if answer else nothing(answer),
-            query=query_string(query or {}),
-            body=encoded,
-            repeatable=method in _IDEMPOTENT,
-        )
+            call = _described(method, path, body, query, decode)
+        finally:
+            del body, query  # they may hold anything, and a traceback may show its frames' variables
         return (await self._session.send(call, self._options)).data
 
     async def aclose(self) -> None:
@@ -296,6 +304,32 @@ class VoucherifyClient:
         return f"<{type(self).__name__} {self._session.base_url}>"
 
 
+@hushed
+def _described(
+    method: str,
+    path: str,
+    body: object,
+    query: Mapping[str, str | int | float | bool | None] | None,
+    decode: type[Any] | None,
+) -> Call[Any]:
+    """The call that a user of `client.request` has in mind."""
+    if not isinstance(method, str) or method not in _METHODS:
+        raise ConfigurationError("method", f"must be one of {', '.join(sorted(_METHODS))}, not {method!r}")
+    encoded = None if body is None else checked_json("body", body, msgspec.json.decode, free=True)
+    try:
+        decoder: Callable[[bytes], Any] = any_json if decode is None else json_decoder(decode)
+    except TypeError as error:
+        raise ConfigurationError("decode", f"is no type to decode: {error}") from None
+    return Call(
+        method,
+        checked_path(path),
+        lambda answer: decoder(answer) if answer else nothing(answer),
+        query=query_string(query or {}),
+        body=encoded,
+        repeatable=method in _IDEMPOTENT,
+    )
+
+
 def _auth(app_id: str | None, app_token: str | None, auth: Auth | None) -> Auth:
     if auth is not None:
         if app_id is not None or app_token is not None:
@@ -309,6 +343,15 @@ def _auth(app_id: str | None, app_token: str | None, auth: Auth | None) -> Auth:
     if app_token is None:
         raise ConfigurationError("app_token", "is missing; give app_id and app_token, or auth")
     return ApiKeyAuth(app_id, app_token)
+
+
+def _rate_limiter(limiter: RateLimiter | None, clock: Clock, reporter: Reporter) -> RateLimiter:
+    if limiter is None:
+        return HeaderRateLimiter(clock=clock, on_pause=lambda seconds: reporter.tell(RateLimitPaused(seconds)))
+    for method in ("acquire", "observe"):
+        if not callable(getattr(limiter, method, None)):
+            raise ConfigurationError("rate_limiter", f"has no method {method}(): {type(limiter).__name__}")
+    return limiter
 
 
 def _base_url(cluster: str, base_url: str | None, allow_plain_http: bool) -> str:

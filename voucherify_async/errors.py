@@ -17,6 +17,7 @@
     ├── TransportError                          no usable answer arrived
     │   ├── ConnectError                        the connection was refused, or broke
     │   └── RequestTimeoutError (also TimeoutError)
+    │       └── PoolTimeoutError                no connection became free; nothing was sent this time
     ├── DecodeError                             the answer arrived and does not fit
     ├── ListingCapError                         listing ends here; an export goes on
     └── JobError                                an import or export
@@ -92,7 +93,8 @@ class ApiError(VoucherifyError):
         headers: of the answer, without cookies and the query of a `Location`; their names match in any case.
         body: of the answer, with the tokens of download addresses taken out; empty where it could be one itself.
         method, path: of the request, the path without its query.
-        attempts: how often the request was sent, 1 if once; 0 if a token to sign it with could not be had.
+        attempts: how often the request was sent, 1 if once; 0 if it was not: there was no token to sign it with, or
+            the rate limit let nothing go for longer than may be waited.
         outcome_unknown: whether the service may have done what was asked: after a 408 or a 5xx, or if an earlier
             attempt got no answer.
         retry_after: seconds to wait, as the service asks for; None if it does not say.
@@ -169,7 +171,7 @@ class LockedError(ApiError):
 
 
 class RateLimitError(ApiError):
-    """429: the limit is used up.
+    """429: the limit is used up. With `attempts` of 0 the client knew so, and did not even ask.
 
     Attributes:
         limit_type: `api_calls`, `bulk_api_calls`, `api_calls_cycle` or `webhook_calls`, where it is told.
@@ -211,7 +213,14 @@ class ConnectError(TransportError):
 
 
 class RequestTimeoutError(TransportError, TimeoutError):
-    """The time for the call, or for a step of it, ran out."""
+    """The time for the call, or for a step of it, ran out. Its cause, if any, is the error of the last attempt."""
+
+
+class PoolTimeoutError(RequestTimeoutError):
+    """All connections were in use for longer than `Timeouts.pool`. The request was not sent this time.
+
+    It is not repeated: more calls are made at the same time than `PoolLimits.max_connections` can serve.
+    """
 
 
 class DecodeError(VoucherifyError):

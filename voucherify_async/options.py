@@ -41,11 +41,10 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
     """How long a call may take, in seconds. None means no limit, and has to be asked for.
 
     Attributes:
-        total: the whole call with all its attempts and the waits between them.
-        connect: making one connection.
+        total: the whole call with all its attempts and waits.
+        connect: making one connection: name, TCP and TLS.
         read: between two pieces of an answer.
-        pool: waiting for a free connection of the pool. Getting one, waiting and making together, is limited by the
-            sum of `pool` and `connect`.
+        pool: waiting for one of the pool's connections to become free; then a `PoolTimeoutError`.
     """
 
     total: float | None = 120.0
@@ -77,20 +76,23 @@ class PoolLimits(msgspec.Struct, frozen=True, kw_only=True):
 class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """How often a request is repeated, and how long it waits before that.
 
-    Only what does no harm is repeated: see `voucherify_async.retry`.
+    Only what does no harm is repeated: see `voucherify_async.retry`. A client has a budget of repeats besides, so
+    that they do not multiply an outage: see `voucherify_async.budget`.
 
     Attributes:
-        max_attempts: the first one included; 1 means no repeats.
+        max_attempts: the first one included; 1 means no repeats. With all ten and their usual waits, an outage of
+            about twenty seconds is outlived; `Timeouts.total` ends it sooner.
         base_delay: seconds; the longest first wait. It doubles with each attempt, and the wait is drawn
             evenly from zero to it ("full jitter").
         max_delay: seconds; the longest wait of our own choosing.
-        max_wait: seconds; the longest wait that the service may ask for. A longer one raises at once.
+        max_wait: seconds; the longest wait for the service's limits, a little more than their shortest period. A
+            longer one raises at once and says how long it would be.
     """
 
-    max_attempts: int = 5
+    max_attempts: int = 10
     base_delay: float = 0.25
     max_delay: float = 10.0
-    max_wait: float = 60.0
+    max_wait: float = 75.0
 
     def __post_init__(self) -> None:
         check_range("retry.max_attempts", self.max_attempts, 1, 100)

@@ -3,8 +3,9 @@
 aiohttp's exceptions end here. They are not kept as causes of ours: they know the signed request.
 """
 
+import math
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from copy import copy
 from typing import Any, Final
@@ -17,6 +18,8 @@ from voucherify_async.errors import (
     ApiError,
     ConnectError,
     DecodeError,
+    PoolTimeoutError,
+    RateLimitError,
     RequestTimeoutError,
     TransportError,
     VoucherifyError,
@@ -24,6 +27,7 @@ from voucherify_async.errors import (
 from voucherify_async.gunzip import Gunzip
 from voucherify_async.retry import Fault, fault_of_status
 from voucherify_async.secretive import Secretive
+from voucherify_async.slots import Slots
 from voucherify_async.wire import decode_error, error_of_answer, without_query
 
 _GZIP: Final = {"gzip", "x-gzip"}
@@ -31,25 +35,104 @@ _NOT_SENT: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError
 
 
 class State:
-    """How far a call is: what its deadline must know of it."""
+    """How far a call is: what its deadline must know of it.
 
-    __slots__ = ("attempt", "in_flight", "maybe_done")
+    Args:
+        started: when, by the client's clock.
+        total: seconds that the whole call may take, None for no limit.
 
-    def __init__(self) -> None:
-        self.attempt = 0
-        self.maybe_done = False  # an earlier attempt may have had its effect
-        self.in_flight = False  # and so may this one
+    Attributes:
+        attempts: how often the request was sent.
+        in_flight: whether it is on its way, and the service may do it.
+        maybe_done: whether an earlier attempt may have been done.
+        status: of the last answer, None if none came.
+        last: what went wrong with the last attempt.
+    """
+
+    __slots__ = ("attempts", "in_flight", "last", "maybe_done", "started", "status", "total")
+
+    def __init__(self, started: float, total: float | None) -> None:
+        self.started = started
+        self.total = total
+        self.attempts = 0
+        self.in_flight = False
+        self.maybe_done = False
+        self.status: int | None = None
+        self.last: ApiError | TransportError | DecodeError | None = None
+
+    def remaining(self, now: float) -> float:
+        """Seconds left until the deadline."""
+        return math.inf if self.total is None else self.total - (now - self.started)
+
+    def note(self, failed: "Failed") -> None:
+        """Take up how an attempt failed, and tell its error what the attempts before may have done."""
+        self.in_flight = False
+        self.maybe_done = self.maybe_done or failed.fault is Fault.MAYBE_DONE
+        failed.error.outcome_unknown |= self.maybe_done
+        self.last = failed.error
 
 
 class Answer(Secretive, frozen=True, gc=False):
-    """What came back. It does not show its body, which may hold a token."""
+    """What came back. It does not show its body, which may hold a token.
+
+    `problem` says why the body is not the whole one, if it is not.
+    """
 
     status: int
     headers: Mapping[str, str]
     body: "bytes | Download"
+    problem: str | None = None
 
     def _shown(self) -> Iterator[tuple[str, object]]:
         yield "status", self.status
+
+
+async def read_answer(answer: aiohttp.ClientResponse, most_bytes: int) -> Answer:
+    """An answer with its whole body, unpacked here: aiohttp takes a compression that breaks off for its end.
+
+    Args:
+        answer: whose body is not read yet, and not unpacked.
+        most_bytes: of the body as it arrives, and as it is unpacked.
+
+    Raises:
+        aiohttp.ClientError, TimeoutError, OSError: a good answer did not arrive whole.
+        zlib.error: its compression is damaged or breaks off.
+    """
+    body, problem = b"", None
+    try:
+        body, problem = await _body_and_problem(answer, most_bytes)
+    except (aiohttp.ClientError, TimeoutError, OSError, zlib.error):
+        if answer.status < 300:
+            raise  # an error status says enough without its body
+    finally:
+        if not answer.content.at_eof():
+            answer.close()  # unread, it would keep its connection for ever
+    return Answer(answer.status, answer.headers, body, problem)
+
+
+async def _body_and_problem(answer: aiohttp.ClientResponse, most_bytes: int) -> tuple[bytes, str | None]:
+    coding, length = _coding(answer.headers), answer.content_length
+    gunzip = Gunzip() if coding in _GZIP else None
+    if gunzip is None:
+        if coding != "identity":
+            return b"", f"it came in a compression that was not asked for: {coding[:40]}"
+        if length is not None and length <= most_bytes:
+            return await answer.read(), None
+    if length is not None and length > most_bytes:
+        return b"", f"it is larger than {most_bytes} bytes"
+    body = bytearray()
+    while packed := await answer.content.readany():
+        for piece in (packed,) if gunzip is None else gunzip.pieces(packed):
+            body += piece
+            if len(body) > most_bytes:
+                return b"", f"it is larger than {most_bytes} bytes"
+    if gunzip is not None and body:  # an answer without content, such as a 204, has nothing to unpack
+        gunzip.end()
+    return bytes(body), None
+
+
+def _coding(headers: Mapping[str, str]) -> str:
+    return headers.get("Content-Encoding", "").strip().lower() or "identity"
 
 
 class Download:
@@ -59,18 +142,25 @@ class Download:
         answer: whose body is not read yet, and not unpacked.
         call: that it answers.
         within: what reading happens within, so that a closing client ends it.
+        release: gives back the turn at the pool, once.
 
     Attributes:
         length_bytes: of the whole file, None if the server does not say.
     """
 
     def __init__(
-        self, answer: aiohttp.ClientResponse, call: Call[Any], *, within: AbstractContextManager[None, None]
+        self,
+        answer: aiohttp.ClientResponse,
+        call: Call[Any],
+        *,
+        within: AbstractContextManager[None, None],
+        release: Callable[[], None],
     ) -> None:
         self._answer = answer
         self._call = call
         self._within = within
-        self._coding = answer.headers.get("Content-Encoding", "").strip().lower() or "identity"
+        self._release: Callable[[], None] | None = release
+        self._coding = _coding(answer.headers)
         # Compressed, although that was not asked for, the length is that of the bytes on the wire.
         self.length_bytes = answer.content_length if self._coding == "identity" else None
         self._gunzip = Gunzip() if self._coding in _GZIP else None
@@ -114,25 +204,36 @@ class Download:
         raise failure
 
     def close(self) -> None:
-        """Give the connection back, if the file has arrived, or close it."""
+        """Give the connection back, if the file has arrived, or close it. Closing twice is fine."""
         if self._answer.content.at_eof():
             self._answer.release()
         else:
             self._answer.close()
+        release, self._release = self._release, None
+        if release is not None:
+            release()
 
 
 class Failed(msgspec.Struct, frozen=True):
-    """An attempt that failed: its error, how it failed, and how many seconds the service asks to wait."""
+    """An attempt that failed.
+
+    Attributes:
+        error: what is raised if it is not repeated.
+        fault: how it failed.
+        asked: seconds that the service asks to wait.
+        limited: whether the service refused it for its limits alone.
+    """
 
     error: ApiError | TransportError | DecodeError
     fault: Fault
     asked: float | None = None
+    limited: bool = False
 
 
 def broken(call: Call[Any], error: Exception, attempt: int) -> Failed:
     """No answer, or not the whole of it."""
     if isinstance(error, RuntimeError):
-        raise error  # not about the network
+        raise error.with_traceback(None) from None  # not about the network; aiohttp's frames hold the headers
     fault = Fault.MAYBE_DONE
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         fault = Fault.FINAL
@@ -145,8 +246,15 @@ def misfit(call: Call[Any], error: Exception, answer: Answer, attempt: int) -> F
     """An answer of success that cannot be read."""
     # What is no JSON at all was broken on the way; JSON of another shape will be the same again.
     fault = Fault.FINAL if isinstance(error, msgspec.ValidationError) else Fault.MAYBE_DONE
-    body = b"" if isinstance(answer.body, Download) else answer.body
-    return Failed(decode_error(call, error, answer.status, answer.headers, body, attempts=attempt), fault)
+    return Failed(
+        decode_error(call, str(error), answer.status, answer.headers, _body_of(answer), attempts=attempt), fault
+    )
+
+
+def incomplete(call: Call[Any], answer: Answer, attempt: int) -> Failed:
+    """An answer of success whose body was not taken; it would be the same again."""
+    error = decode_error(call, answer.problem or "", answer.status, answer.headers, b"", attempts=attempt)
+    return Failed(error, Fault.FINAL)
 
 
 def refused(call: Call[Any], answer: Answer, attempt: int, now: float) -> Failed:
@@ -154,23 +262,57 @@ def refused(call: Call[Any], answer: Answer, attempt: int, now: float) -> Failed
     fault = fault_of_status(answer.status)
     if answer.headers.get("X-Rate-Limit-Type") == "api_calls_cycle":
         fault = Fault.FINAL  # used up for weeks, whatever Retry-After says
-    body = b"" if isinstance(answer.body, Download) else answer.body
-    error = error_of_answer(call, answer.status, answer.headers, body, now=now, attempts=attempt)
-    return Failed(error, fault, error.retry_after)
+    error = error_of_answer(call, answer.status, answer.headers, _body_of(answer), now=now, attempts=attempt)
+    return Failed(error, fault, error.retry_after, limited=answer.status == 429)
+
+
+def _body_of(answer: Answer) -> bytes:
+    return b"" if isinstance(answer.body, Download) else answer.body
+
+
+def held_back(error: RateLimitError, call: Call[Any], state: State) -> RateLimitError:
+    """The error of a limiter, told of the call that it did not let go."""
+    told = copy(error)
+    told.method, told.path = call.method, call.path
+    told.attempts, told.outcome_unknown = state.attempts, state.maybe_done
+    return told
 
 
 def unsigned(error: ApiError | TransportError | DecodeError, state: State) -> VoucherifyError:
     """The error of a request for a token, told of the call that it was for: that one was not sent this time."""
     told = copy(error)
-    told.attempts = state.attempt - 1
+    told.attempts = state.attempts
     told.outcome_unknown = state.maybe_done
     return told
+
+
+def overdue(call: Call[Any], state: State) -> RequestTimeoutError:
+    """The error of a call whose deadline has come."""
+    last = "" if state.last is None else f"; what went wrong before: {state.last}"
+    return RequestTimeoutError(
+        f"no answer within {state.total} s{last}",
+        outcome_unknown=state.maybe_done or state.in_flight,
+        method=call.method,
+        path=call.path,
+        attempts=state.attempts,
+    )
+
+
+def crowded(call: Call[Any], state: State, slots: Slots, waited: float | None) -> PoolTimeoutError:
+    """The error of a call that got no connection."""
+    return PoolTimeoutError(
+        f"none of {slots.count} connections became free within {waited} s, and {slots.waiting} more calls wait",
+        outcome_unknown=state.maybe_done,
+        method=call.method,
+        path=call.path,
+        attempts=state.attempts,
+    )
 
 
 def transport_error(call: Call[Any], error: Exception, *, attempts: int) -> TransportError:
     """Our error in place of aiohttp's, which is not kept as its cause: it knows the signed request."""
     kind = RequestTimeoutError if isinstance(error, TimeoutError) else ConnectError
-    told = str(error)
+    told = f"the answer's compression is damaged: {error}" if isinstance(error, zlib.error) else str(error)
     if isinstance(error, aiohttp.ClientResponseError):
         told = (
             f"{error.status} {' '.join(error.message.split())}"  # str() would tell the URL, with all that is in it

@@ -21,6 +21,7 @@ from voucherify_async.errors import (
     TransportError,
     VoucherifyError,
 )
+from voucherify_async.events import JobKind, JobSeen, Polled
 from voucherify_async.models.jobs import AsyncAction, Export
 from voucherify_async.resources.async_actions import AsyncActions
 from voucherify_async.resources.exports import Exports
@@ -93,7 +94,13 @@ class Found(msgspec.Struct, Generic[S], frozen=True):
 
 
 class Source(Protocol[S]):
-    """Where the states of one kind of job come from."""
+    """Where the states of one kind of job come from.
+
+    Attributes:
+        kind: of job, for events.
+    """
+
+    kind: JobKind
 
     async def one(self, job_id: str) -> Found[S]:
         """Ask for one job, with its result if it is done."""
@@ -128,17 +135,19 @@ class Poller(Generic[S]):
 
         Raises:
             JobError: the job cannot be followed; its cause tells why.
-            ClientClosedError: the client was closed meanwhile.
+            ClientClosedError: the client was closed, before or meanwhile.
+            EventLoopError: the client belongs to another event loop.
         """
+        try:
+            self._session.belong_here()
+        except ClientClosedError:
+            raise _closed(watch) from None
         if not watch.waiting:
             watch.changed = asyncio.Event()  # the old one may belong to a loop that has ended
         watch.waiting += 1
         self._active.add(watch)
         try:
-            try:
-                self._wake()
-            except ClientClosedError:
-                raise _closed(watch) from None
+            self._wake(watch)
             while watch.version <= seen or watch.snapshot is None:
                 await watch.changed.wait()
                 if watch.error is not None:
@@ -155,9 +164,11 @@ class Poller(Generic[S]):
         """Whether the job has ended."""
         return self._source.is_final(snapshot)
 
-    def _wake(self) -> None:
+    def _wake(self, watch: Watch[S]) -> None:
         running = asyncio.get_running_loop()
         if self._task is None or self._task.done() or self._task.get_loop() is not running:
+            if self._task is not None and self._task.get_loop() is not running:
+                self._active = {watch}  # others were waited for on a loop that has ended, or before a fork
             self._nap = None
             self._task = self._session.spawn(self._run())
         elif self._nap is not None:
@@ -199,13 +210,14 @@ class Poller(Generic[S]):
         """Bring every watched job up to date, with as few requests as that takes."""
         job_ids = {watch.job_id for watch in watches}
         news: dict[str, S | VoucherifyError] = {}
-        pause = 0.0
+        pause, requests = 0.0, 0
         if len(job_ids) > 1:
             self._not_before = self._session.clock.monotonic() + BETWEEN_LISTINGS
             try:
-                listed, pause = await self._listed(job_ids)
+                listed, pause, requests = await self._listed(job_ids)
                 news |= listed
             except VoucherifyError as error:
+                requests = 1
                 # What is refused or cannot be read as a list may still be had one by one.
                 if _passes(error) or isinstance(error, ClientClosedError):
                     news |= dict.fromkeys(job_ids, error)
@@ -218,6 +230,7 @@ class Poller(Generic[S]):
                 else:
                     (news[job_id],) = answer.snapshots.values()
                     pause = max(pause, self._asked(answer.headers))
+        self._session.reporter.tell(Polled(self._source.kind, len(job_ids), requests + len(singly)))
         self._tell(watches, news, pause)
 
     def _is_news(self, news: S | VoucherifyError | None) -> bool:
@@ -232,12 +245,17 @@ class Poller(Generic[S]):
         except VoucherifyError as error:
             return error
 
-    async def _listed(self, job_ids: set[str]) -> tuple[dict[str, S], float]:
-        """Find several jobs with few requests: older pages for as long as each brings two or more of them."""
-        missing, listed, pause = set(job_ids), dict[str, S](), 0.0
+    async def _listed(self, job_ids: set[str]) -> tuple[dict[str, S], float, int]:
+        """Find several jobs with few requests: older pages for as long as each brings two or more of them.
+
+        Returns:
+            What was found, the seconds that the service asks to wait, and how many requests it took.
+        """
+        missing, listed, pause, requests = set(job_ids), dict[str, S](), 0.0, 0
         last: S | None = None
         for number in range(1, _MOST_PAGES + 1):
             page = await self._source.page(number, last)
+            requests = number
             news = {job_id: state for job_id, state in page.snapshots.items() if job_id in missing}
             listed |= news
             pause = max(pause, self._asked(page.headers))
@@ -245,7 +263,7 @@ class Poller(Generic[S]):
             if len(missing) < 2 or len(news) < 2 or len(page.snapshots) < _PAGE:
                 break
             last = list(page.snapshots.values())[-1]
-        return listed, pause
+        return listed, pause, requests
 
     def _asked(self, headers: Mapping[str, str]) -> float:
         """How many seconds an answer of success asks to wait before the next look."""
@@ -266,6 +284,8 @@ class Poller(Generic[S]):
             found = news[watch.job_id]
             if not isinstance(found, VoucherifyError):
                 watch.trouble, watch.failures = None, 0
+                progress = found.progress if isinstance(found, AsyncAction) else None
+                self._session.reporter.tell(JobSeen(self._source.kind, watch.job_id, found.status, progress))
                 watch.publish(found)
                 continue
             watch.trouble = found
@@ -302,6 +322,8 @@ def _passes(error: VoucherifyError) -> bool:
 class ImportSource:
     """Imports are async actions. Their list is the newest first, and has no results."""
 
+    kind: JobKind = "import"
+
     def __init__(self, actions: AsyncActions) -> None:
         self._actions = actions
 
@@ -327,6 +349,8 @@ class ImportSource:
 
 class ExportSource:
     """Exports; their list has the address of the file."""
+
+    kind: JobKind = "export"
 
     def __init__(self, exports: Exports) -> None:
         self._exports = exports

@@ -1,6 +1,5 @@
 """Keeping to the service's limit: a line that all tasks of a client stand in, first come first served."""
 
-import asyncio
 import math
 from collections.abc import Callable, Mapping
 from typing import Protocol
@@ -9,6 +8,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 
 from voucherify_async.clock import Clock, SystemClock
 from voucherify_async.errors import RateLimitError
+from voucherify_async.line import Line
 from voucherify_async.window import SCOUT, Window
 
 
@@ -73,7 +73,8 @@ class HeaderRateLimiter:
         self._on_pause = on_pause
         self._told_until = -math.inf
         self._window = Window(spread=spread)
-        self._line: _Line | None = None
+        self._line = Line(self._clock)
+        self._waits_until = 0.0  # the head of the line
 
     async def acquire(self, max_wait: float) -> None:
         """Come back when a request may be sent. Cancelling the wait leaves others unharmed.
@@ -85,21 +86,30 @@ class HeaderRateLimiter:
         Raises:
             RateLimitError: it would take longer; `attempts` is 0 and `retry_after` how many seconds.
         """
-        line = self._line
-        if line is None or line.loop is not asyncio.get_running_loop():
-            line = self._begin_line()
+        line, window = self._line, self._window
+        if line.begins():
+            window.forget_in_flight()
         now = self._clock.monotonic()
-        if not line.waiting and self._window.opens(now) <= now:
-            self._window.sent(now)
+        if not line.length and window.opens(now) <= now:
+            window.sent(now)
             return
         deadline = now + max_wait
-        _check_patience(self._window.opens(now, line.waiting), deadline, now)
-        line.waiting += 1
-        try:
-            async with line.lock:
-                await self._wait_at_head(line, deadline)
-        finally:
-            line.waiting -= 1
+        _check_patience(window.opens(now, line.length, hopeful=True), deadline, now)
+        await line.stand(lambda: self._take(deadline))
+
+    def _take(self, deadline: float) -> float:
+        """Count a request in and let it through, or say how many seconds it has to wait."""
+        window, now = self._window, self._clock.monotonic()
+        moment = window.opens(now)
+        if moment <= now:
+            window.sent(now)
+            return 0.0
+        _check_patience(window.opens(now, hopeful=True), deadline, now)
+        self._waits_until = moment
+        if self._on_pause is not None and window.shut(now) and moment > self._told_until + SCOUT:
+            self._told_until = moment
+            self._on_pause(moment - now)
+        return moment - now
 
     def observe(self, status: int | None, headers: Mapping[str, str]) -> None:
         """Learn from an answer. Told exactly once for every `acquire` that came back.
@@ -114,60 +124,8 @@ class HeaderRateLimiter:
         wall = self._clock.wall()
         now = self._clock.monotonic()
         self._window.heard(status, headers, now=now, wall=wall)
-        if self._line is not None and self._line.news is not None and self._window.opens(now) != self._line.until:
-            self._line.wake_head()
-
-    async def _wait_at_head(self, line: "_Line", deadline: float) -> None:
-        # Nothing is awaited after `sent`: a request is counted in and let through, or neither.
-        while (moment := self._window.opens(now := self._clock.monotonic())) > now:
-            _check_patience(moment, deadline, now)
-            if self._on_pause is not None and self._window.shut(now) and moment > self._told_until + SCOUT:
-                self._told_until = moment
-                self._on_pause(moment - now)
-            await line.sleep_or_news(self._clock, moment, now)
-        self._window.sent(now)
-
-    def _begin_line(self) -> "_Line":
-        if self._line is not None:
-            self._window.forget_in_flight()
-        self._line = _Line(asyncio.get_running_loop())
-        return self._line
-
-
-class _Line:
-    """Those who wait, on one event loop. Only the head of the line sleeps; the others wait for its lock."""
-
-    __slots__ = ("lock", "loop", "news", "until", "waiting")
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.loop = loop
-        self.lock = asyncio.Lock()  # fair, and safe to be cancelled in (Python 3.11 or newer)
-        # Counted here, as the lock looks free between its release and the next one's turn.
-        self.waiting = 0
-        self.news: asyncio.Future[None] | None = None  # while the head sleeps
-        self.until = 0.0  # and when it means to wake
-
-    async def sleep_or_news(self, clock: Clock, until: float, now: float) -> None:
-        """Sleep until a moment of the monotonic clock, or until `wake_head`."""
-        self.until = until
-        self.news = self.loop.create_future()
-        nap = self.loop.create_task(_nap(clock, until - now))
-        try:
-            await asyncio.wait((nap, self.news), return_when=asyncio.FIRST_COMPLETED)
-            if nap.done():
-                nap.result()  # raises if the clock did
-        finally:
-            self.news = None
-            nap.cancel()
-
-    def wake_head(self) -> None:
-        """Let the head of the line look again, if it sleeps."""
-        if self.news is not None and not self.news.done():
-            self.news.set_result(None)
-
-
-async def _nap(clock: Clock, seconds: float) -> None:
-    await clock.sleep(seconds)
+        if self._line.length and self._window.opens(now) != self._waits_until:
+            self._line.tell()
 
 
 def _check_patience(moment: float, deadline: float, now: float) -> None:

@@ -1,9 +1,33 @@
-"""Structs that keep something to themselves."""
+"""What keeps something to itself: structs, and functions that are given keys."""
 
-from collections.abc import Iterator
-from typing import Any, NoReturn
+from collections.abc import Callable, Iterator
+from functools import wraps
+from typing import Any, NoReturn, ParamSpec, TypeVar
 
 import msgspec
+
+from voucherify_async.errors import ConfigurationError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def hushed(function: Callable[P, R]) -> Callable[P, R]:
+    """Let a `ConfigurationError` leave without the frames it was raised in, whose variables hold what was given.
+
+    Error trackers show the variables of a traceback. The error itself names the argument, which is enough.
+    """
+
+    @wraps(function)
+    def quiet(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return function(*args, **kwargs)
+        except ConfigurationError as error:
+            del args, kwargs
+            error.__context__ = None  # it was raised for another, whose frames tell as much
+            raise error.with_traceback(None) from None
+
+    return quiet
 
 
 class Secretive(msgspec.Struct, frozen=True):

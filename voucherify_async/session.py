@@ -2,16 +2,18 @@
 
 import asyncio
 import ssl
+import zlib
 from collections.abc import Coroutine, Iterator, Mapping
-from types import TracebackType
+from contextvars import ContextVar
+from io import BytesIO
 from typing import Any, Final, TypeVar, cast
 from urllib.parse import urlsplit
 
 import aiohttp
-import msgspec
 from yarl import URL
 
-from voucherify_async.auth import Auth, SignedHeaders, key_headers_of
+from voucherify_async.auth import Auth, Signature, SignedHeaders, key_headers_of
+from voucherify_async.budget import RetryBudget
 from voucherify_async.call import UNREADABLE, ApiResponse, Call, never
 from voucherify_async.clock import Clock
 from voucherify_async.errors import (
@@ -19,15 +21,30 @@ from voucherify_async.errors import (
     ClientClosedError,
     ConfigurationError,
     DecodeError,
-    EventLoopError,
-    RequestTimeoutError,
+    RateLimitError,
     TransportError,
     VoucherifyError,
 )
+from voucherify_async.lifetime import CLOSED_MEANWHILE, Lifetime, Opened
 from voucherify_async.models.jobs import ExportFile
 from voucherify_async.options import PoolLimits, RetryPolicy, Timeouts
-from voucherify_async.outcome import Answer, Download, State, broken, misfit, refused, unsigned
+from voucherify_async.outcome import (
+    Answer,
+    Download,
+    Failed,
+    State,
+    broken,
+    crowded,
+    held_back,
+    incomplete,
+    misfit,
+    overdue,
+    read_answer,
+    refused,
+    unsigned,
+)
 from voucherify_async.ratelimit import RateLimiter
+from voucherify_async.reporting import CallReport, Reporter
 from voucherify_async.retry import Fault, wait_before_repeat
 from voucherify_async.secretive import Secretive
 from voucherify_async.wire import (
@@ -41,7 +58,8 @@ T = TypeVar("T")
 
 # The headers that a host may have which is not the API's: no keys, and nothing that a user added.
 _FOR_ANYONE: Final = ("Accept", "Accept-Encoding", "User-Agent")
-_CLOSED_MEANWHILE: Final = "the client was closed while the call was under way"
+_NO_HEADERS: Final[Mapping[str, str]] = {}
+_LARGE_BYTES: Final = 512 * 1024
 
 
 class CallOptions(Secretive, frozen=True, gc=False):
@@ -60,56 +78,24 @@ class CallOptions(Secretive, frozen=True, gc=False):
 
 def call_options(timeouts: Timeouts, retry: RetryPolicy, headers: Mapping[str, str]) -> CallOptions:
     """Options with what follows from them, worked out once."""
-    connect = timeouts.connect
-    # aiohttp's `connect` counts from the queue for a connection on, `sock_connect` one connection alone.
-    queue = None if timeouts.pool is None else timeouts.pool + (connect or 0.0)
-    limits = aiohttp.ClientTimeout(total=None, connect=queue, sock_connect=connect, sock_read=timeouts.read)
+    # aiohttp's `connect` counts from its queue for a connection on, in which nobody waits here. It covers looking
+    # up the name, which `sock_connect` does not.
+    limits = aiohttp.ClientTimeout(total=None, connect=timeouts.connect, sock_read=timeouts.read)
     return CallOptions(timeouts, retry, headers, limits)
 
 
-class _OpenSession(msgspec.Struct, frozen=True):
-    http: aiohttp.ClientSession
-    loop: asyncio.AbstractEventLoop
+# The call whose request is handed to aiohttp, so that it learns when a connection takes it.
+_BEING_SENT: Final[ContextVar[State | None]] = ContextVar("voucherify_async_being_sent", default=None)
 
 
-class _WithinCall:
-    """While a task is within this, a closing client ends what it waits for, with a `ClientClosedError`.
+class _Connector(aiohttp.TCPConnector):
+    """Tells a call when its request goes out: until then the service cannot have done it."""
 
-    As `asyncio.timeout` does, it is cancelled and the cancelling is taken back on the way out. One that comes from
-    the user goes on, without its traceback: the frames below hold the signed headers.
-    """
-
-    __slots__ = ("_before", "_manager", "_task")
-
-    def __init__(self, manager: "SessionManager") -> None:
-        self._manager = manager
-
-    def __enter__(self) -> None:
-        if self._manager._closed:
-            raise ClientClosedError(_CLOSED_MEANWHILE)
-        task = asyncio.current_task()
-        # A call within a call of the same task, such as one that signs: the outer one sees to it.
-        self._task = None if task in self._manager._calls else task
-        if self._task is not None:
-            self._before = self._task.cancelling()
-            self._manager._calls.add(self._task)
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        task, manager = self._task, self._manager
-        if task is None:
-            return
-        manager._calls.discard(task)
-        ended = task in manager._ended
-        left = self._before
-        if ended:
-            manager._ended.discard(task)
-            left = task.uncancel()
-        if isinstance(error, asyncio.CancelledError):
-            error.__traceback__ = None
-            if ended and left <= self._before:
-                raise ClientClosedError(_CLOSED_MEANWHILE) from None
+    async def connect(self, *args: Any, **kwargs: Any) -> Any:
+        connection = await super().connect(*args, **kwargs)
+        if (state := _BEING_SENT.get()) is not None:
+            state.in_flight = True
+        return connection
 
 
 class SessionManager:
@@ -127,35 +113,42 @@ class SessionManager:
         pool: PoolLimits,
         rate_limiter: RateLimiter,
         clock: Clock,
+        reporter: Reporter,
         session: aiohttp.ClientSession | None = None,
         ssl_context: ssl.SSLContext | None = None,
         proxy: str | None = None,
         trust_env: bool = False,
         allow_plain_http: bool = False,
+        max_body_bytes: int,
     ) -> None:
         self.clock = clock
         self.base_url = base_url
+        self.reporter = reporter
         self._auth = auth
         self._options = options
         self._pool = pool
         self._limiter = rate_limiter
-        self._injected = session
+        self._budget = RetryBudget(clock)
         # True stands for aiohttp's own verifying context, of which there is one per process.
         self._ssl: ssl.SSLContext | bool = ssl_context or True
         self._proxy = proxy
         self._trust_env = trust_env
         self._allow_plain_http = allow_plain_http
-        self._open: _OpenSession | None = None
-        self._tasks: set[asyncio.Task[None]] = set()  # ours
-        self._calls: set[asyncio.Task[Any]] = set()  # users' tasks that are within a call
-        self._ended: set[asyncio.Task[Any]] = set()  # those whose call a closing client has ended
-        self._closed = False
-        self._closing: asyncio.Task[None] | None = None
+        self._max_body_bytes = max_body_bytes
+        self._injected = session is not None
+        self._life = Lifetime(self._new_session, injected=session, connections=pool.max_connections)
 
     # --- Sending --------------------------------------------------------------------------------------------
 
-    async def send(self, call: Call[T], options: CallOptions | None = None) -> ApiResponse[T]:
+    async def send(
+        self, call: Call[T], options: CallOptions | None = None, operation: str = "request"
+    ) -> ApiResponse[T]:
         """Send a call, again if it may be and need be, and decode its answer.
+
+        Args:
+            call: what to send.
+            options: in place of the client's own.
+            operation: its name, for events.
 
         Raises:
             ApiError: the service answered with an error status; its subclass tells which.
@@ -164,112 +157,208 @@ class SessionManager:
             ClientClosedError, EventLoopError: the client cannot be used here.
         """
         options = options or self._options
-        http = self._session()
-        state = State()
-        deadline = asyncio.timeout(options.timeouts.total)
-        with _WithinCall(self):
+        opened = self._life.opened()
+        state = State(self.clock.monotonic(), options.timeouts.total)
+        emit = self.reporter.emit
+        if emit is None:
+            return await self._within_deadline(opened, call, options, state, None)
+        info = self.reporter.call_info(operation, call.method, call.path)
+        with CallReport(emit, info, state, self.clock) as report:
+            return await self._within_deadline(opened, call, options, state, report)
+
+    async def _within_deadline(
+        self, opened: Opened, call: Call[T], options: CallOptions, state: State, report: CallReport | None
+    ) -> ApiResponse[T]:
+        deadline = asyncio.timeout(state.total)
+        with self._life.call():
             try:
                 async with deadline:
-                    return await self._attempts(http, call, options, state)
+                    return await self._attempts(opened, call, options, state, report)
             except TimeoutError as error:
                 if isinstance(error, VoucherifyError) or not deadline.expired():
                     raise
         # Not raised where it was caught: the frames below hold the signed headers.
-        raise RequestTimeoutError(
-            f"no answer within {options.timeouts.total} s",
-            outcome_unknown=state.maybe_done or state.in_flight,
-            method=call.method,
-            path=call.path,
-            attempts=state.attempt,
-        )
+        raise overdue(call, state) from state.last
 
     async def _attempts(
-        self, http: aiohttp.ClientSession, call: Call[T], options: CallOptions, state: State
+        self, opened: Opened, call: Call[T], options: CallOptions, state: State, report: CallReport | None
     ) -> ApiResponse[T]:
-        """THE loop: wait for the limiter, sign, send, decode; or ask the rules of `retry` what to do."""
-        clock, total = self.clock, options.timeouts.total
-        started = clock.monotonic()
-        renewed = False
+        """THE loop: sign, wait for the limiter, send, decode; or ask the rules of `retry` what to do."""
+        renewed = paid = False
         while True:
-            state.attempt += 1
-            state.in_flight = False
-            await self._limiter.acquire()
             try:
                 signed = await self._sign(call)
             except (ApiError, TransportError, DecodeError) as error:
                 raise unsigned(error, state) from None
-            state.in_flight = True
+            renewable = False
             try:
-                answer = await self._exchange(http, call, options, signed)
-            except (aiohttp.ClientError, TimeoutError, OSError, RuntimeError) as error:
-                if self._closed or http.closed:
-                    raise ClientClosedError(_CLOSED_MEANWHILE) from None
-                failed = broken(call, error, state.attempt)
+                answer = await self._exchange(call, options, signed, state, report)
+            except VoucherifyError:
+                raise  # the limiter's, or the pool's
+            except (aiohttp.ClientError, TimeoutError, OSError, RuntimeError, zlib.error) as error:
+                if self._life.closed or opened.http.closed:
+                    raise ClientClosedError(CLOSED_MEANWHILE) from None
+                failed = broken(call, error, state.attempts)
+            except Exception as error:  # such as one of a tracing function of the user's session
+                raise error.with_traceback(None) from None  # aiohttp's frames hold the headers
             else:
-                self._limiter.observe(answer.status, answer.headers)
-                if 200 <= answer.status < 300:
-                    try:
-                        return ApiResponse(
-                            cast(T, answer.body) if isinstance(answer.body, Download) else call.decode(answer.body),
-                            answer.status,
-                            answer.headers,
-                            b"" if isinstance(answer.body, Download) else answer.body,
-                            request_id_of(answer.headers),
-                            state.attempt,
-                            clock.monotonic() - started,
-                        )
-                    except UNREADABLE as error:
-                        failed = misfit(call, error, answer, state.attempt)
-                else:
-                    if answer.status == 401 and signed and not renewed and not call.keys_only:
-                        renewed = True
-                        if self._auth.rejected(signed):
-                            continue
-                    failed = refused(call, answer, state.attempt, clock.wall())
-            state.in_flight = False
-            state.maybe_done = state.maybe_done or failed.fault is Fault.MAYBE_DONE
-            failed.error.outcome_unknown |= state.maybe_done
-            wait = wait_before_repeat(
-                options.retry,
-                failed.fault,
-                attempt=state.attempt,
-                repeatable=call.repeatable,
-                asked=failed.asked,
-                remaining=None if total is None else total - (clock.monotonic() - started),
-                chance=clock.random(),
+                outcome = self._judged(call, answer, state)
+                if not isinstance(outcome, Failed):
+                    self._budget.succeeded(repeat=paid)
+                    if report is not None:
+                        report.attempt_ended(None)
+                    return outcome
+                failed = outcome
+                if failed.fault is Fault.FINAL:  # a no is an answer too: the service is well
+                    self._budget.succeeded(repeat=paid)
+                    renewable = answer.status == 401 and bool(signed.headers) and not renewed and not call.keys_only
+            state.note(failed)
+            if report is not None:
+                report.attempt_ended(failed.error)
+            if renewable and self._auth.rejected(signed.headers):
+                renewed, paid = True, False
+                continue
+            paid = await self._wait_to_repeat(call, options.retry, failed, state, report)
+
+    def _judged(self, call: Call[T], answer: Answer, state: State) -> ApiResponse[T] | Failed:
+        """What an answer comes to."""
+        if not 200 <= answer.status < 300:
+            return refused(call, answer, state.attempts, self.clock.wall())
+        if answer.problem is not None:
+            return incomplete(call, answer, state.attempts)
+        try:
+            return ApiResponse(
+                cast(T, answer.body) if isinstance(answer.body, Download) else call.decode(answer.body),
+                answer.status,
+                answer.headers,
+                b"" if isinstance(answer.body, Download) else answer.body,
+                request_id_of(answer.headers),
+                state.attempts,
+                self.clock.monotonic() - state.started,
             )
-            if wait is None:
-                raise failed.error
-            await clock.sleep(wait)
+        except UNREADABLE as error:
+            return misfit(call, error, answer, state.attempts)
+
+    async def _wait_to_repeat(
+        self, call: Call[Any], policy: RetryPolicy, failed: Failed, state: State, report: CallReport | None
+    ) -> bool:
+        """Wait until the call may be sent again, and say whether the budget paid for it; or raise its error."""
+        wait = wait_before_repeat(
+            policy,
+            failed.fault,
+            attempt=state.attempts,
+            repeatable=call.repeatable,
+            asked=failed.asked,
+            remaining=state.remaining(self.clock.monotonic()),
+            chance=self.clock.random(),
+        )
+        if wait is None:
+            raise failed.error
+        if report is not None:
+            report.waiting("repeat", wait)
+        await self.clock.sleep(wait)
+        if failed.limited:
+            return False  # the limiter sees to these
+        if not self._budget.take():
+            if report is not None:
+                report.waiting("retry_budget", None)
+            try:
+                async with asyncio.timeout(policy.max_wait):
+                    await self._budget.wait()
+            except TimeoutError:
+                raise failed.error from None
+        return True
 
     async def _exchange(
-        self, http: aiohttp.ClientSession, call: Call[Any], options: CallOptions, signed: Mapping[str, str]
+        self,
+        call: Call[Any],
+        options: CallOptions,
+        signed: Signature,
+        state: State,
+        report: CallReport | None,
     ) -> Answer:
-        """One request and its answer: where aiohttp is touched."""
-        target = call.url or f"{self.base_url}{call.path}{'?' if call.query else ''}{call.query}"
-        headers = SignedHeaders({**options.headers, **signed})
+        """One request and its answer, when the limiter lets it and a connection is free."""
+        if call.streamed:  # the download host has no part in the API's limit
+            return await self._request(call, options, signed, state, report)
+        begun = self.clock.monotonic()
+        try:
+            await self._limiter.acquire(min(options.retry.max_wait, state.remaining(begun)))
+        except RateLimitError as error:
+            raise held_back(error, call, state) from None
+        status, headers = None, _NO_HEADERS
+        try:
+            if report is not None and (waited := self.clock.monotonic() - begun) > 0.001:
+                report.waiting("rate_limit", waited)
+            answer = await self._request(call, options, signed, state, report)
+            status, headers = answer.status, answer.headers
+            return answer
+        finally:
+            self._limiter.observe(status, headers)
+
+    async def _request(
+        self,
+        call: Call[Any],
+        options: CallOptions,
+        signed: Signature,
+        state: State,
+        report: CallReport | None,
+    ) -> Answer:
+        """Where aiohttp is touched."""
+        opened = self._life.opened()
+        slots = opened.slots
+        if not slots.take():
+            if report is not None:
+                report.waiting("pool", None)
+            try:
+                await slots.wait(options.timeouts.pool)
+            except TimeoutError:
+                raise crowded(call, state, slots, options.timeouts.pool) from None
+        headers = SignedHeaders({**options.headers, **signed.headers})
         if call.body is not None:
             headers["Content-Type"] = call.content_type
         if call.streamed:
             # A length then counts the bytes of the file itself, and one that breaks off is noticed.
             headers |= {"Accept": "*/*", "Accept-Encoding": "identity"}
-            if not signed:
+            if not signed.headers:
                 headers = SignedHeaders({name: headers[name] for name in _FOR_ANYONE if name in headers})
-        answer = await http.request(
-            call.method,
-            URL(target, encoded=True),
-            data=call.body,
-            headers=headers,
-            allow_redirects=False,
-            raise_for_status=False,
-            timeout=options.limits,
-            ssl=self._ssl,
-            proxy=self._proxy,
-            auto_decompress=not call.streamed,
-        )
-        if call.streamed and 200 <= answer.status < 300:
-            return Answer(answer.status, answer.headers, Download(answer, call, within=_WithinCall(self)))
-        return Answer(answer.status, answer.headers, await answer.read())
+        arriving = False
+        being_sent = _BEING_SENT.set(state)
+        try:
+            if not call.repeatable:
+                # A kept connection that the server has closed already must not be taken for this one. Two turns of
+                # the loop: one to hear of the closing, and one to act on it.
+                await asyncio.sleep(0)
+                await asyncio.sleep(0)
+            state.attempts += 1
+            state.in_flight = self._injected  # ours says when a connection takes it
+            state.status = None
+            if report is not None:
+                report.attempt_started()
+            answer = await opened.http.request(
+                call.method,
+                URL(call.url or f"{self.base_url}{call.path}{'?' if call.query else ''}{call.query}", encoded=True),
+                # aiohttp warns of large bodies that are written in one go, and not without reason.
+                data=call.body if call.body is None or len(call.body) <= _LARGE_BYTES else BytesIO(call.body),
+                headers=headers,
+                allow_redirects=False,
+                raise_for_status=False,
+                timeout=options.limits,
+                ssl=self._ssl,
+                proxy=self._proxy,
+                auto_decompress=False,
+            )
+            state.status = answer.status
+            if report is not None:
+                report.answered(answer.headers)
+            if call.streamed and 200 <= answer.status < 300:
+                download = Download(answer, call, within=self._life.call(), release=slots.release)
+                arriving = True
+                return Answer(answer.status, answer.headers, download)
+            return await read_answer(answer, self._max_body_bytes)
+        finally:
+            _BEING_SENT.reset(being_sent)
+            if not arriving:
+                slots.release()
 
     async def download(self, file: ExportFile, options: CallOptions) -> Download:
         """Ask for a file, and come back when it begins to arrive. The caller closes it.
@@ -279,41 +368,24 @@ class SessionManager:
             ApiError, ConnectError, RequestTimeoutError: as `send`. It is repeated as any GET is.
         """
         call = _download_call(file, allow_plain_http=self._allow_plain_http)
-        return (await self.send(call, options)).data
+        return (await self.send(call, options, "download")).data
 
-    async def _sign(self, call: Call[Any]) -> Mapping[str, str]:
+    async def _sign(self, call: Call[Any]) -> Signature:
         if call.keys_only:
-            return key_headers_of(self._auth)
+            return Signature(key_headers_of(self._auth))
         if call.url is not None and not may_carry_keys(self.base_url, call.url):
-            return {}
-        return await self._auth.headers(self)
+            return Signature({})
+        try:
+            return Signature(await self._auth.headers(self))
+        except ConfigurationError as error:  # a token that cannot be one, say
+            raise error.with_traceback(None) from None
 
     # --- Life -----------------------------------------------------------------------------------------------
 
-    def _session(self) -> aiohttp.ClientSession:
-        """The session of the running loop, opened if there is none yet."""
-        loop = asyncio.get_running_loop()
-        if self._open is not None and self._open.loop is loop:
-            return self._open.http
-        if self._closed:
-            raise ClientClosedError("the client is closed; make a new one")
-        if self._open is not None and (self._injected is not None or self._open.loop.is_running()):
-            raise EventLoopError("the client belongs to another event loop; make one client for each loop")
-        # aiohttp keeps the loop to itself, and its own complaint comes late and does not name the cause.
-        if self._injected is not None and getattr(self._injected, "_loop", loop) is not loop:
-            raise EventLoopError("the session that was given belongs to another event loop")
-        # A loop that has ended took its connections and tasks with it: start afresh on this one.
-        self._tasks = {task for task in self._tasks if task.get_loop() is loop}
-        self._calls.clear()
-        http = self._injected if self._injected is not None else self._new_session()
-        self._open = _OpenSession(http, loop)
-        return self._open.http
-
     def _new_session(self) -> aiohttp.ClientSession:
         session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                limit=self._pool.max_connections, keepalive_timeout=self._pool.keepalive
-            ),
+            # Whose turn it is, `Slots` decides; see there.
+            connector=_Connector(limit=0, keepalive_timeout=self._pool.keepalive),
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=self._trust_env,
         )
@@ -322,45 +394,21 @@ class SessionManager:
         session._retry_connection = False
         return session
 
+    def belong_here(self) -> None:
+        """Make sure that the client may be used on the running loop.
+
+        Raises:
+            ClientClosedError, EventLoopError: it may not.
+        """
+        self._life.opened()
+
     def spawn(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         """Start a task that is cancelled when the client is closed."""
-        if self._closed:
-            work.close()
-            raise ClientClosedError("the client is closed; make a new one")
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._forget)
-        return task
-
-    def _forget(self, task: "asyncio.Task[None]") -> None:
-        self._tasks.discard(task)
-        if not task.cancelled():
-            task.exception()  # told to those who wait; if nobody does any more, it is nobody's concern
+        return self._life.spawn(work)
 
     async def aclose(self) -> None:
         """End all calls and tasks and close the connections; an injected session stays open."""
-        loop = asyncio.get_running_loop()
-        if self._open is not None and self._open.loop is not loop and not self._open.loop.is_closed():
-            raise EventLoopError("the client belongs to another event loop; close it there")
-        self._closed = True
-        if self._closing is None or self._closing.get_loop() is not loop:
-            self._closing = loop.create_task(self._close_all())
-        # Half a clean-up would leave sockets behind: who is cancelled while waiting for it does not end it.
-        await asyncio.shield(self._closing)
-
-    async def _close_all(self) -> None:
-        opened, self._open = self._open, None
-        loop = asyncio.get_running_loop()
-        tasks = [task for task in self._tasks if task.get_loop() is loop]
-        for task in tasks:
-            task.cancel()
-        for call in self._calls.difference(tasks):
-            if call.get_loop() is loop:
-                self._ended.add(call)
-                call.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        if opened is not None and opened.loop is loop and self._injected is None:
-            await opened.http.close()
+        await self._life.aclose()
 
 
 def _download_call(file: ExportFile, *, allow_plain_http: bool) -> Call[Download]:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Final
 
-from voucherify_async.wire import asked_wait
+from voucherify_async.wire import asked_wait, finite_number, service_time
 
 # Seconds. The periods are a minute and an hour; rounding a moment up to whole seconds adds one at most.
 LONGEST: Final = 3601.0
@@ -39,7 +39,7 @@ class Window:
 
     __slots__ = (
         *("_at_will", "_end", "_firm", "_in_flight", "_limit", "_lowest"),
-        *("_next_at", "_next_scout", "_paused_until", "_period", "_spread", "_stamp"),
+        *("_next_at", "_next_scout", "_paused_until", "_period", "_skew", "_spread", "_stamp"),
     )
 
     def __init__(self, *, spread: bool = False) -> None:
@@ -54,16 +54,18 @@ class Window:
         self._firm = False  # whether the service told the end, or it is but a second's trust
         self._limit = math.inf  # not known yet
         self._period = _MINUTE
+        self._skew = 0.0  # the service's clock over ours
         self._next_at = -math.inf  # spread: not before
         self._next_scout = -math.inf  # the next scout: not before
         self._paused_until = -math.inf
 
-    def opens(self, now: float, ahead: int = 0) -> float:
+    def opens(self, now: float, ahead: int = 0, *, hopeful: bool = False) -> float:
         """When the next request may go: not later than `now` if at once. A guess if others stand ahead of it.
 
         Args:
             now: seconds of the monotonic clock, as is what comes back.
             ahead: how many wait to go before it.
+            hopeful: take it that a scout is heard of at once, and opens the window.
         """
         moment = max(now, self._paused_until)
         if now < self._end:
@@ -78,8 +80,8 @@ class Window:
             return moment
         elif self._in_flight >= self._limit:
             # Nothing but an answer, or its loss, makes room: look again then, or in a while.
-            return max(moment, now + SCOUT)
-        else:
+            return moment if hopeful else max(moment, now + SCOUT)
+        elif not hopeful:
             moment = max(moment, self._next_scout)
         return moment + self._period * (ahead // self._limit)
 
@@ -110,12 +112,15 @@ class Window:
         if status is None or (status == 429 and (headers.get("X-Rate-Limit-Type") or "api_calls") != "api_calls"):
             self._heard_nothing(now)  # the other limits' numbers are not this one's
             return
-        remaining = _number(headers.get("X-Rate-Limit-Remaining"))
+        remaining = finite_number(headers.get("X-Rate-Limit-Remaining"))
         if remaining is not None:
-            limit = _number(headers.get("X-Rate-Limit-Limit"))
+            limit = finite_number(headers.get("X-Rate-Limit-Limit"))
             if limit is not None and limit >= 1:
                 self._limit = limit
-            if not self._learn(max(0, int(remaining)), _number(headers.get("X-Rate-Limit-Retry")), now, wall):
+            stamp = finite_number(headers.get("X-Rate-Limit-Retry"))
+            if now >= self._end:
+                self._skew = service_time(headers, wall) - wall  # once a window: reading a date takes its time
+            if not self._learn(max(0, int(remaining)), stamp, now, wall + self._skew):
                 return
         elif status == 429:
             self._at_will = False
@@ -163,11 +168,3 @@ class Window:
             self._end = now + SCOUT
             self._firm = False
         return True
-
-
-def _number(text: str | None) -> float | None:
-    try:
-        number = float(text) if text is not None else None
-    except ValueError:
-        return None
-    return number if number is not None and math.isfinite(number) else None

@@ -55,6 +55,8 @@ _OWN_HEADERS: Final = {
     *("te", "trailer", "transfer-encoding", "upgrade"),
 }
 
+# A `Date` has whole seconds, and may have taken one to get here.
+_CLOCKS_AGREE_SECONDS: Final = 2.0
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -196,6 +198,7 @@ def client_headers(api_version: str, app_info: str | None) -> dict[str, str]:
     agent = f"voucherify-async/{VERSION} aiohttp/{aiohttp_version} Python/{python_version()}"
     return {
         "Accept": "application/json",
+        "Accept-Encoding": "gzip",  # what is unpacked here, see `outcome.read_answer`
         "User-Agent": f"{agent} {app_info}" if app_info else agent,
         "X-Voucherify-API-Version": checked_header_value("api_version", api_version),
         "X-Voucherify-Channel": "Python-SDK",
@@ -218,6 +221,26 @@ def checked_header_value(argument: str, value: str) -> str:
     return value
 
 
+def service_time(headers: Mapping[str, str], now: float) -> float:
+    """What time it is for the service that sent an answer, in Unix seconds.
+
+    Our own time, which is finer than the `Date` of an answer (RFC 9110, section 6.6.1), unless that shows that our
+    clock is off. Moments that the service names are to be compared with its own clock.
+
+    Args:
+        headers: of the answer, just arrived.
+        now: Unix seconds, by our clock.
+    """
+    if (text := headers.get("Date")) is not None:
+        try:
+            theirs = parsedate_to_datetime(text).timestamp()
+        except (ValueError, OverflowError):
+            return now
+        if abs(theirs - now) > _CLOCKS_AGREE_SECONDS:
+            return theirs
+    return now
+
+
 def asked_wait(status: int, headers: Mapping[str, str], now: float) -> float | None:
     """How many seconds the service asks to wait, None if it does not.
 
@@ -228,18 +251,19 @@ def asked_wait(status: int, headers: Mapping[str, str], now: float) -> float | N
         now: Unix seconds.
     """
     if (text := headers.get("Retry-After")) is not None:
-        if (seconds := _number(text)) is not None:
+        if (seconds := finite_number(text)) is not None:
             return max(0.0, seconds)
         try:
-            return max(0.0, parsedate_to_datetime(text).timestamp() - now)
+            return max(0.0, parsedate_to_datetime(text).timestamp() - service_time(headers, now))
         except (ValueError, OverflowError):
             pass  # not a date either: as if it were not there
-    if status == 429 and (moment := _number(headers.get("X-Rate-Limit-Retry"))) is not None:
-        return max(0.0, moment - now)
+    if status == 429 and (moment := finite_number(headers.get("X-Rate-Limit-Retry"))) is not None:
+        return max(0.0, moment - service_time(headers, now))
     return None
 
 
-def _number(text: str | None) -> float | None:
+def finite_number(text: str | None) -> float | None:
+    """A header's value as a number; None if it is none, or not there."""
     try:
         number = float(text) if text is not None else None
     except ValueError:
@@ -327,12 +351,12 @@ def _plain_message(status: int, headers: Mapping[str, str], body: bytes) -> str:
 
 
 def decode_error(
-    call: Call[Any], error: Exception, status: int, headers: Mapping[str, str], body: bytes, *, attempts: int
+    call: Call[Any], problem: str, status: int, headers: Mapping[str, str], body: bytes, *, attempts: int
 ) -> DecodeError:
     """The error for an answer of success whose body does not fit."""
-    problem, marker, json_path = str(error).rpartition(" - at `")
+    said, marker, json_path = problem.rpartition(" - at `")
     return DecodeError(
-        f"the answer does not fit: {problem or json_path}",
+        f"the answer does not fit: {said or json_path}",
         json_path=json_path.rstrip("`") if marker else "$",
         body=b"" if call.withhold_body else without_tokens(body),
         status=status,

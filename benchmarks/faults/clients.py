@@ -17,12 +17,10 @@ from voucherify_async import (
     DecodeError,
     NewOrder,
     OrderChanges,
-    RetryPolicy,
     TransportError,
     VoucherifyClient,
 )
 
-POLICY: Final = RetryPolicy(max_attempts=10, base_delay=0.05)
 PEER_TIMEOUT: Final = 5.0
 NAIVE_TRIES: Final = 3
 OFFICIAL_THREADS: Final = 32
@@ -30,8 +28,8 @@ OFFICIAL_SCRIPT: Final = Path(__file__).with_name("official_sdk_script.py")
 
 
 async def voucherify_async(server: Server, tasks: Sequence[Task], concurrency: int) -> Report:
-    """This client."""
-    async with VoucherifyClient(server.app_id, server.app_token, base_url=server.url, retry=POLICY) as client:
+    """This client, with its defaults."""
+    async with VoucherifyClient(server.app_id, server.app_token, base_url=server.url) as client:
         orders = client.orders.with_http_info
 
         async def do(task: Task) -> Outcome:

@@ -1,5 +1,6 @@
 """One client's run: the faults, the work, and then the look at the server."""
 
+import random
 import sys
 from typing import Final
 
@@ -9,7 +10,7 @@ import msgspec
 from benchmarks.faults.oracle import Verdict, judge, look
 from benchmarks.faults.work import Client, Outcome, Task
 from benchmarks.server import Server
-from voucherify_async.emulator import Fault
+from voucherify_async.emulator import Fault, Faults
 
 _LONG_AGO: Final = 1_000_000_000
 KINDS: Final = (
@@ -70,15 +71,10 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def script(rate: float) -> list[Fault]:
-    """All kinds, evenly: this part of all requests goes wrong.
-
-    The entries are asked one after another, so each has the chance that it comes to where those before it did not.
-    """
-    share = rate / len(KINDS)
-    return [
-        msgspec.structs.replace(fault, times=None, rate=min(1.0, share / (1 - place * share)))
-        for place, fault in enumerate(KINDS)
-    ]
+    """All kinds, evenly: this part of all requests goes wrong."""
+    faults = Faults(random.Random())
+    faults.mix(rate, *KINDS)
+    return faults.pending
 
 
 async def run(name: str, client: Client, server: Server, plan: Plan) -> Run:

@@ -14,6 +14,8 @@ import asyncio
 import hmac
 import logging
 import re
+from email.utils import formatdate
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote
 
@@ -153,7 +155,9 @@ class App:
         return await deliver(errand.request, answer, self._headers(errand.request_id))
 
     def _headers(self, request_id: str) -> dict[str, str]:
-        headers = self.rate_limit.headers(self.project.clock.now())
+        now = self.project.clock.now()
+        headers = self.rate_limit.headers(now)
+        headers["Date"] = _http_date(int(now))
         headers["X-Request-Id"] = request_id
         return headers
 
@@ -221,6 +225,12 @@ class App:
         except Exception:
             answer = _breakdown(self.project.identifiers.request_id())
         return await deliver(request, answer, {})
+
+
+@lru_cache(maxsize=1)
+def _http_date(seconds: int) -> str:
+    """The emulator's time, which need not be the machine's, as HTTP writes it (RFC 9110, section 5.6.7)."""
+    return formatdate(seconds, usegmt=True)
 
 
 def _target(raw: str) -> str:

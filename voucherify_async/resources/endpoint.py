@@ -9,6 +9,7 @@ from functools import wraps
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 from voucherify_async.call import ApiResponse, Call
+from voucherify_async.secretive import hushed
 from voucherify_async.session import CallOptions, SessionManager
 
 P = ParamSpec("P")
@@ -38,10 +39,13 @@ def endpoint(
 
     @wraps(describe)
     async def method(resource: R, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        call = describe(resource, *args, **kwargs)
-        del args, kwargs  # one may be a token, and a traceback may show its frames' variables
-        return (await resource._session.send(call, resource._options)).data
+        try:
+            call = described(resource, *args, **kwargs)
+        finally:
+            del args, kwargs  # one may be a token, and a traceback may show its frames' variables
+        return (await resource._session.send(call, resource._options, operation)).data
 
+    described, operation = hushed(describe), _operation_of(describe)
     signature = inspect.signature(describe)
     (result,) = signature.return_annotation.__args__
     return _shown_with(method, signature.replace(return_annotation=result))
@@ -56,13 +60,21 @@ def with_http_info(
     @wraps(describe)
     async def twin(twins: WithHttpInfo[R], /, *args: P.args, **kwargs: P.kwargs) -> ApiResponse[T]:
         resource = twins._resource
-        call = describe(resource, *args, **kwargs)
-        del args, kwargs  # as above
-        return await resource._session.send(call, resource._options)
+        try:
+            call = described(resource, *args, **kwargs)
+        finally:
+            del args, kwargs  # as above
+        return await resource._session.send(call, resource._options, operation)
 
+    described, operation = hushed(describe), _operation_of(describe)
     signature = inspect.signature(method)
     response: Any = ApiResponse
     return _shown_with(twin, signature.replace(return_annotation=response[signature.return_annotation]))
+
+
+def _operation_of(describe: Callable[..., Any]) -> str:
+    """Such as `orders.create`: how users find it on the client."""
+    return f"{describe.__module__.rpartition('.')[2]}.{describe.__name__}"
 
 
 F = TypeVar("F", bound=Callable[..., Any])

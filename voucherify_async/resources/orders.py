@@ -9,6 +9,7 @@ import msgspec
 
 from voucherify_async.call import Call, json_decoder
 from voucherify_async.errors import ConfigurationError
+from voucherify_async.events import JobSeen
 from voucherify_async.inputs import check_type, checked_json
 from voucherify_async.jobs import ExportJob, ImportJob
 from voucherify_async.models.jobs import AsyncAction, Export
@@ -242,10 +243,14 @@ class Orders(Resource):
         return ExportJob(job_id, self._exports, self._session, self._options)
 
     def _accepted_import(self, body: bytes) -> ImportJob:
-        return self.import_job(_decode_accepted_import(body).async_action_id)
+        job = self.import_job(_decode_accepted_import(body).async_action_id)
+        self._session.reporter.tell(JobSeen("import", job.id, "ACCEPTED", None))
+        return job
 
     def _accepted_export(self, body: bytes) -> ExportJob:
-        return self.export_job(_decode_accepted_export(body).id)
+        job = self.export_job(_decode_accepted_export(body).id)
+        self._session.reporter.tell(JobSeen("export", job.id, "ACCEPTED", None))
+        return job
 
 
 class OrdersWithHttpInfo(WithHttpInfo[Orders]):

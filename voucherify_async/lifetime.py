@@ -1,0 +1,210 @@
+"""The life of a client: which event loop and process it belongs to, what is under way in it, and how it ends."""
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, Final
+
+import aiohttp
+
+from voucherify_async.errors import ClientClosedError, EventLoopError
+from voucherify_async.slots import Slots
+
+CLOSED: Final = "the client is closed; make a new one"
+CLOSED_MEANWHILE: Final = "the client was closed while the call was under way"
+
+
+class Opened:
+    """A session that is open, on the one event loop that it belongs to.
+
+    Attributes:
+        http: aiohttp's.
+        slots: the turns at its connections.
+    """
+
+    __slots__ = ("closer", "http", "loop", "process", "slots")
+
+    def __init__(self, http: aiohttp.ClientSession, slots: Slots, *, ours: bool) -> None:
+        self.http = http
+        self.slots = slots
+        self.loop = asyncio.get_running_loop()
+        self.process = os.getpid()
+        self.closer = _closes_at_the_end(http.close) if ours else None
+        if self.closer is not None:
+            with suppress(StopIteration):  # which is how it says that it waits at its yield now
+                self.closer.__anext__().send(None)
+
+
+async def _closes_at_the_end(close: Callable[[], Awaitable[None]]) -> AsyncGenerator[None, None]:
+    """Close when the generator is, which `asyncio.run` and its like do to all that are left when their loop ends.
+
+    A client that goes on to the next loop, at module level say, leaves no open sockets behind that way.
+    """
+    try:
+        yield
+    finally:
+        await close()
+
+
+# Sessions that came over a fork. Their sockets and the selector behind them are the parent's too, and taking one
+# down here would disturb it there, so they are kept as they are.
+_INHERITED: Final[list[Opened]] = []
+
+
+class Lifetime:
+    """Opens a client's session when it is first needed, knows what is under way, and ends it all.
+
+    Args:
+        make_session: makes a session on the running loop.
+        injected: a user's session, which is used in place of one of ours and never closed.
+        connections: how many there may be at the same time.
+    """
+
+    def __init__(
+        self,
+        make_session: Callable[[], aiohttp.ClientSession],
+        *,
+        injected: aiohttp.ClientSession | None,
+        connections: int,
+    ) -> None:
+        self._make_session = make_session
+        self._injected = injected
+        self._connections = connections
+        self._opened: Opened | None = None
+        self._tasks: set[asyncio.Task[None]] = set()  # ours
+        self._calls: set[asyncio.Task[Any]] = set()  # users' tasks that are within a call
+        self._ended: set[asyncio.Task[Any]] = set()  # those whose call a closing client has ended
+        self._closing: asyncio.Task[None] | None = None
+        self.closed = False
+
+    def opened(self) -> Opened:
+        """The session of the running loop, opened if there is none yet.
+
+        Raises:
+            ClientClosedError: the client was closed.
+            EventLoopError: it is at work on another loop, or the injected session belongs to one.
+        """
+        loop = asyncio.get_running_loop()
+        opened = self._opened
+        if opened is not None and opened.loop is loop:
+            return opened
+        if self.closed:
+            raise ClientClosedError(CLOSED)
+        if opened is not None and opened.process != os.getpid():
+            _INHERITED.append(opened)
+            self._opened = opened = None
+        if opened is not None and (self._injected is not None or opened.loop.is_running()):
+            raise EventLoopError("the client belongs to another event loop; make one client for each loop")
+        # aiohttp keeps the loop to itself, and its own complaint comes late and does not name the cause.
+        if self._injected is not None and getattr(self._injected, "_loop", loop) is not loop:
+            raise EventLoopError("the session that was given belongs to another event loop")
+        # A loop that has ended took its connections and tasks with it: start afresh on this one.
+        self._tasks = {task for task in self._tasks if task.get_loop() is loop}
+        self._calls.clear()
+        self._ended.clear()
+        if self._injected is None:
+            self._opened = Opened(self._make_session(), Slots(self._connections), ours=True)
+        else:
+            slots = Slots(_fewest(self._connections, self._injected.connector))
+            self._opened = Opened(self._injected, slots, ours=False)
+        return self._opened
+
+    def call(self) -> "WithinCall":
+        """What a call happens within, so that closing the client ends it."""
+        return WithinCall(self)
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        """Start a task that is cancelled when the client is closed."""
+        if self.closed:
+            work.close()
+            raise ClientClosedError(CLOSED)
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._forget)
+        return task
+
+    def _forget(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # told to those who wait; if nobody does any more, it is nobody's concern
+
+    async def aclose(self) -> None:
+        """End all calls and tasks and close the connections; an injected session stays open.
+
+        Raises:
+            EventLoopError: the client is at work on another loop.
+        """
+        loop = asyncio.get_running_loop()
+        opened = self._opened
+        elsewhere = opened is not None and opened.loop is not loop and opened.process == os.getpid()
+        if elsewhere and opened is not None and not opened.loop.is_closed():
+            raise EventLoopError("the client belongs to another event loop; close it there")
+        self.closed = True
+        if self._closing is None or self._closing.get_loop() is not loop:
+            self._closing = loop.create_task(self._close_all())
+        # Half a clean-up would leave sockets behind: who is cancelled while waiting for it does not end it.
+        await asyncio.shield(self._closing)
+
+    async def _close_all(self) -> None:
+        opened, self._opened = self._opened, None
+        loop = asyncio.get_running_loop()
+        if opened is not None and opened.process != os.getpid():
+            _INHERITED.append(opened)
+        tasks = [task for task in self._tasks if task.get_loop() is loop]
+        for task in tasks:
+            task.cancel()
+        for call in self._calls.difference(tasks):
+            if call.get_loop() is loop:
+                self._ended.add(call)
+                call.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if opened is not None and opened.loop is loop and opened.closer is not None:
+            await opened.closer.aclose()
+
+
+class WithinCall:
+    """While a task is within this, a closing client ends what it waits for, with a `ClientClosedError`.
+
+    As `asyncio.timeout` does, it is cancelled and the cancelling is taken back on the way out. One that comes from
+    the user goes on, without its traceback: the frames below hold the signed headers.
+    """
+
+    __slots__ = ("_before", "_life", "_task")
+
+    def __init__(self, life: Lifetime) -> None:
+        self._life = life
+
+    def __enter__(self) -> None:
+        if self._life.closed:
+            raise ClientClosedError(CLOSED_MEANWHILE)
+        task = asyncio.current_task()
+        # A call within a call of the same task, such as one that signs: the outer one sees to it.
+        self._task = None if task in self._life._calls else task
+        if self._task is not None:
+            self._before = self._task.cancelling()
+            self._life._calls.add(self._task)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        task, life = self._task, self._life
+        if task is None:
+            return
+        life._calls.discard(task)
+        ended = task in life._ended
+        left = self._before
+        if ended:
+            life._ended.discard(task)
+            left = task.uncancel()
+        if isinstance(error, asyncio.CancelledError):
+            error.__traceback__ = None
+            if ended and left <= self._before:
+                raise ClientClosedError(CLOSED_MEANWHILE) from None
+
+
+def _fewest(connections: int, connector: aiohttp.BaseConnector | None) -> int:
+    """How many requests a user's connector takes at once without a queue of its own."""
+    limits = [] if connector is None else [connector.limit, connector.limit_per_host]
+    return min([connections, *(limit for limit in limits if limit)])
