@@ -2,7 +2,7 @@
 
 import datetime
 import json
-from email.utils import format_datetime
+from email.utils import format_datetime, formatdate
 
 import msgspec
 import pytest
@@ -19,6 +19,7 @@ from voucherify_async.wire import (
     error_of_answer,
     may_carry_keys,
     query_string,
+    service_time,
     without_query,
 )
 
@@ -265,3 +266,22 @@ def test_a_misfit_names_its_place() -> None:
     assert (misfit.body, misfit.status, misfit.request_id, misfit.attempts) == (b"body", 200, "v-1", 3)
     assert "Expected `int`, got `str` at $[0].amount" in str(misfit)
     assert decode_error(CALL, "JSON is malformed", 200, {}, b"", attempts=1).json_path == "$"
+
+
+@pytest.mark.parametrize(
+    ("date", "time"),
+    [
+        (None, NOW),
+        ("no date", NOW),
+        (formatdate(NOW, usegmt=True), NOW),
+        (formatdate(NOW - 1, usegmt=True), NOW),
+        (formatdate(NOW - 30, usegmt=True), NOW - 30),
+        (formatdate(NOW + 3600, usegmt=True), NOW + 3600),
+    ],
+)
+def test_the_services_clock_is_believed_where_ours_is_off(date: str | None, time: float) -> None:
+    headers = {} if date is None else {"Date": date}
+    assert service_time(headers, NOW) == time
+    assert asked_wait(429, {**headers, "X-Rate-Limit-Retry": str(time + 7)}, NOW) == 7
+    later = formatdate(time + 7, usegmt=True)
+    assert asked_wait(503, {**headers, "Retry-After": later}, NOW) == 7
