@@ -10,6 +10,8 @@ from voucherify_async.wire import asked_wait, finite_number, service_time
 LONGEST: Final = 3601.0
 # How long a scout's answer is waited for, and how long a word without an end holds.
 SCOUT: Final = 1.0
+# Spacing: a request that goes so late, as timers are, does not put off those behind it.
+LATE: Final = 0.05
 _MINUTE: Final = 60.0
 _HOUR: Final = 3600.0
 # A window that ends later than this is one of an hour. Not 60: clocks may disagree a little.
@@ -95,7 +97,8 @@ class Window:
         if now >= self._end:
             self._next_scout = now + SCOUT
         elif self._spread:
-            self._next_at = now + (self._end - now) / (self._lowest - self._in_flight)
+            apart = (self._end - now) / (self._lowest - self._in_flight)
+            self._next_at = max(self._next_at, now - LATE) + apart
         self._in_flight += 1
 
     def heard(self, status: int | None, headers: Mapping[str, str], *, now: float, wall: float) -> None:

@@ -1,18 +1,30 @@
-"""`python -m benchmarks.faults`: this client and others through the same faults, a fresh emulator for each.
+"""`python -m benchmarks.faults`: what becomes of calls when things go wrong, counted on the server.
 
-Prints a table. The exit status is 1 if this client lost, doubled or told anything that is not so.
+- `mix`: this client and others through the same faults, a fresh emulator for each.
+- `outage`: this client before, during and after an outage of five seconds.
+- `limit`: this client through ten minutes of a limit, by a clock that runs twelve times as fast.
+
+Prints tables. The exit status is 1 if this client does not keep what the README promises.
 """
 
 import argparse
 import asyncio
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
 from benchmarks.faults.clients import CLIENTS
+from benchmarks.faults.limit import Use, use_of_limit
+from benchmarks.faults.outage import OUTAGES, Outage, outage
 from benchmarks.faults.run import Plan, Run, run
 from benchmarks.server import emulator
+
+MOST_LOAD: Final = 1.1
+LEAST_USE: Final = 0.98
+MOST_REFUSED: Final = 0.005
 
 
 def arguments() -> argparse.Namespace:
@@ -25,11 +37,15 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rate", type=float, default=plan.rate, help="of the requests that go wrong, 0 to 1")
     parser.add_argument("--seed", type=int, default=1, help="of the emulators")
     parser.add_argument("--clients", default=",".join(CLIENTS), help="(default: %(default)s)")
+    parser.add_argument("--parts", default=",".join(PARTS), help="(default: %(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all counts to this file")
     args = parser.parse_args()
     if not 0 <= args.updates <= args.orders or args.orders < 1 or args.concurrency < 1 or not 0 <= args.rate <= 1:
         parser.error("one order and one call at a time at least; no more updates than orders; a rate from 0 to 1")
     args.clients = args.clients.split(",")
+    args.parts = args.parts.split(",")
+    if unknown := [part for part in args.parts if part not in PARTS]:
+        parser.error(f"there is no part called {unknown[0]!r}, but {', '.join(PARTS)}")
     if unknown := [name for name in args.clients if name not in CLIENTS]:
         parser.error(f"there is no client called {unknown[0]!r}, but {', '.join(CLIENTS)}")
     return args
@@ -51,9 +67,32 @@ def table(runs: list[Run], plan: Plan) -> str:
     return "\n".join(lines)
 
 
-def main() -> int:
+def outage_table(outages: list[Outage]) -> str:
+    """In Markdown."""
+    lines = [
+        "| the service, for 5 s | requests in the 5 s before | during | of those repeats | calls | failed | lost |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {one.kind} | {one.healthy:,} | {one.during:,} ({one.ratio:.2f} times) | {one.during - one.first} "
+        f"| {one.calls:,} | {one.failed} | {one.lost} |"
+        for one in outages
+    ]
+    return "\n".join(lines)
+
+
+def limit_table(uses: list[Use]) -> str:
+    """In Markdown."""
+    lines = ["| 2,000 a minute, ten minutes | done | of the limit | answers of 429 |", "|---|---|---|---|"]
+    lines += [
+        f"| {'spread' if one.spread else 'at will'} | {one.done:,} | {one.share:.1%} | {one.refused} |"
+        for one in uses
+    ]
+    return "\n".join(lines)
+
+
+def run_mix(args: argparse.Namespace) -> tuple[bool, list[Run]]:
     """Run the clients, and print what came of it."""
-    args = arguments()
     plan = Plan(orders=args.orders, updates=args.updates, concurrency=args.concurrency, rate=args.rate)
     runs = []
     for name in args.clients:
@@ -61,12 +100,39 @@ def main() -> int:
             one = asyncio.run(run(name, CLIENTS[name], server, plan))
         print(f"{name}: {msgspec.json.encode(one.verdict).decode()}", file=sys.stderr)
         runs.append(one)
-    print(table(runs, plan))
+    print(table(runs, plan), end="\n\n", flush=True)
+    return all(one.client != "voucherify_async" or one.verdict.faultless for one in runs), runs
+
+
+def run_outages() -> tuple[bool, list[Outage]]:
+    """Let the service be away at a load that the largest plan allows (2,000 a minute), and at a far larger one."""
+    found = [asyncio.run(outage(kind, per_second=rate)) for rate in (33, 300) for kind in OUTAGES]
+    print(outage_table(found), end="\n\n", flush=True)
+    return all(one.ratio <= MOST_LOAD and not one.failed and not one.lost for one in found), found
+
+
+def run_limits() -> tuple[bool, list[Use]]:
+    """Use a limit, both ways."""
+    found = [asyncio.run(use_of_limit(spread=spread)) for spread in (False, True)]
+    print(limit_table(found), end="\n\n", flush=True)
+    return all(one.share >= LEAST_USE and one.refused_share < MOST_REFUSED for one in found), found
+
+
+PARTS: Final[dict[str, Callable[[argparse.Namespace], tuple[bool, object]]]] = {
+    "mix": run_mix,
+    "outage": lambda _: run_outages(),
+    "limit": lambda _: run_limits(),
+}
+
+
+def main() -> int:
+    """Run the parts that are asked for."""
+    args = arguments()
+    found = {part: PARTS[part](args) for part in args.parts}
     if args.json is not None:
-        args.json.write_bytes(
-            msgspec.json.format(msgspec.json.encode({"plan": plan, "seed": args.seed, "runs": runs}))
-        )
-    return int(any(one.client == "voucherify_async" and not one.verdict.faultless for one in runs))
+        told = {part: figures for part, (_, figures) in found.items()}
+        args.json.write_bytes(msgspec.json.format(msgspec.json.encode({"seed": args.seed, **told})))
+    return int(not all(kept for kept, _ in found.values()))
 
 
 if __name__ == "__main__":
