@@ -34,7 +34,7 @@ from voucherify_async import (
     VoucherifyClient,
 )
 from voucherify_async.emulator import Emulator
-from voucherify_async.emulator.faults import Fault
+from voucherify_async.emulator.faults import Fault, FaultKind
 
 PAGE = http(200, b'{"orders":[],"total":0}')
 CREATE = ("POST", "/v1/orders")
@@ -152,17 +152,63 @@ async def test_an_answer_that_is_lost_is_asked_for_again_where_that_is_the_same(
 
 
 @pytest.mark.parametrize("kind", ["drop", "reset"])
-async def test_no_request_is_repeated_behind_our_back(emulator: Emulator, kind: Any) -> None:
-    async with emulator.client(retry=RetryPolicy(max_attempts=1)) as client:
-        await client.orders.create(keyed())  # leaves a connection that is kept
-        for call in (client.orders.update("o-1", OrderChanges(amount=2)), client.orders.get("o-1")):
-            sent = len(emulator.requests)
-            emulator.faults.add(Fault(kind=kind, when="after"))
-            with pytest.raises(ConnectError) as caught:
-                await call
-            assert (caught.value.attempts, len(emulator.requests) - sent) == (1, 1)
-            await client.orders.list()
+@pytest.mark.parametrize("injected", [False, True])
+async def test_no_request_is_repeated_behind_our_back(emulator: Emulator, kind: Any, injected: bool) -> None:
+    mine = 0
+
+    async def count(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+        nonlocal mine
+        mine += 1
+        return await handler(request)
+
+    async with aiohttp.ClientSession(middlewares=[count]) as session:
+        once, theirs = RetryPolicy(max_attempts=1), session if injected else None
+        async with emulator.client(retry=once, session=theirs) as client:
+            await client.orders.create(keyed())  # leaves a connection that is kept
+            for call in (client.orders.update("o-1", OrderChanges(amount=2)), client.orders.get("o-1")):
+                sent = len(emulator.requests)
+                emulator.faults.add(Fault(kind=kind, when="after"))
+                with pytest.raises(ConnectError) as caught:
+                    await call
+                assert (caught.value.attempts, len(emulator.requests) - sent) == (1, 1)
+                await client.orders.list()
     assert emulator.effects.of("o-1").updated == 1
+    assert (mine > 0) == injected  # what a user put into the session is still there
+
+
+async def test_a_repeat_that_the_budget_does_not_pay_for_waits_and_then_tells_what_went_wrong(
+    emulator: Emulator, clock: FakeClock
+) -> None:
+    async with emulator.client(clock=clock) as client:
+        await client.orders.list()
+        client._session._budget._balance = 0.0
+        emulator.faults.add(Fault(kind="status", status=503, times=3))
+        assert (await client.orders.with_http_info.list()).attempts == 4
+        assert sum(clock.sleeps) >= 2  # one a second
+
+        async def never(seconds: float) -> None:
+            if seconds > 0.5:  # the budget's second, not the waits before
+                await asyncio.Event().wait()
+
+        clock.sleep = never  # type: ignore[method-assign]
+        client._session._budget._balance = 0.0
+        emulator.faults.add(Fault(kind="status", status=503, times=3))
+        view = client.with_options(retry=RetryPolicy(max_wait=0.02))
+        with pytest.raises(ServerError) as caught:
+            await view.orders.list()
+        assert caught.value.attempts == 1
+        with pytest.raises(RequestTimeoutError, match="what went wrong before: 503"):
+            await client.with_options(timeout=0.3).orders.list()
+
+
+async def test_repeats_after_a_429_cost_the_budget_nothing(
+    emulator: Emulator, client: VoucherifyClient, clock: FakeClock
+) -> None:
+    client._session._budget._balance = 0.0
+    for _ in range(20):
+        emulator.faults.add(Fault(kind="status", status=429, headers={"Retry-After": "1"}))
+        assert (await client.orders.with_http_info.list()).attempts == 2
+    assert client._session._budget._balance == pytest.approx(2.0)  # what twenty first successes pay in
 
 
 @pytest.mark.parametrize(
@@ -313,24 +359,6 @@ async def test_a_deadline_before_anything_was_sent_is_no_unknown_outcome(emulato
             await client.orders.create(keyless())
     assert not caught.value.outcome_unknown
     assert emulator.requests == []
-
-
-async def test_waiting_for_a_connection_has_a_limit_of_its_own(emulator: Emulator) -> None:
-    emulator.faults.add(Fault(kind="delay", delay=5))
-    async with emulator.client(
-        pool=PoolLimits(max_connections=1),
-        timeouts=Timeouts(pool=0.02, connect=0.02),
-        retry=RetryPolicy(max_attempts=1),
-    ) as client:
-        slow = asyncio.create_task(client.orders.list())
-        await until(lambda: bool(emulator.requests))
-        with pytest.raises(RequestTimeoutError) as caught:
-            await client.orders.create(keyless())
-        assert not caught.value.outcome_unknown
-        slow.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await slow
-        assert (await client.orders.list()).total == 0
 
 
 async def test_a_users_own_timeout_stays_a_plain_one(emulator: Emulator, client: VoucherifyClient) -> None:
@@ -489,6 +517,33 @@ async def test_ten_thousand_calls_leave_nothing_behind(emulator: Emulator) -> No
         assert open_descriptors() <= descriptors + 2 * 32
         assert len(asyncio.all_tasks()) <= tasks + 33
     # The emulator's ends of the connections notice a turn or two later.
+    await until(lambda: (open_descriptors(), len(asyncio.all_tasks())) == (descriptors, tasks))
+
+
+async def test_ten_thousand_cancelled_calls_leave_nothing_behind(emulator: Emulator) -> None:
+    descriptors, tasks = open_descriptors(), len(asyncio.all_tasks())
+    kinds: tuple[FaultKind, ...] = ("drip", "truncated", "drop", "status", "delay", "partial_headers")
+    emulator.faults.mix(0.3, *(Fault(kind, delay=0.001) for kind in kinds))
+    fast = RetryPolicy(base_delay=0.001, max_delay=0.002)
+    async with emulator.client(pool=PoolLimits(max_connections=16), retry=fast) as client:
+        await client.orders.list()
+        opened = client._session._life.opened()
+        for round_number in range(100):
+            calls = [
+                asyncio.create_task(client.orders.create(keyed() if number % 2 else keyless()))
+                for number in range(100)
+            ]
+            for call in calls:
+                for _ in range(round_number % 8):
+                    await asyncio.sleep(0)
+                call.cancel()
+            await asyncio.gather(*calls, return_exceptions=True)
+            assert (opened.slots.free, opened.slots.waiting) == (16, 0)
+        emulator.faults.clear()
+        assert 1000 < sum(emulator.effects.requests.values()) < 20_000  # cancelled at all stages
+        assert client._session._budget._line.length == 0
+        pages = await asyncio.gather(*(client.orders.list() for _ in range(64)))
+        assert len(pages) == 64
     await until(lambda: (open_descriptors(), len(asyncio.all_tasks())) == (descriptors, tasks))
 
 

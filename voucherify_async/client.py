@@ -64,9 +64,9 @@ class VoucherifyClient:
         rate_limiter: instead of `HeaderRateLimiter()`, which sends at will until the limit is used up; or
             `HeaderRateLimiter(spread=True)`, which spreads the requests over the time. Give the same one to several
             clients of one project.
-        session: an `aiohttp.ClientSession` of yours, which is used and never closed. aiohttp may send a GET, PUT or
-            DELETE of it twice on its own account, when a kept connection turns out to be closed, and while a
-            connection of it is being made, `outcome_unknown` is true already.
+        session: an `aiohttp.ClientSession` of yours, which is used and never closed. The limits of its connector
+            are kept to, if they are lower than `pool`. While a connection of it is being made, `outcome_unknown` is
+            true already: one of the client's own tells when it takes the request.
         api_version: the version of the API that answers are asked for in.
         app_info: your application's name and version, added to the `User-Agent`.
         ssl_context: instead of the one that the whole process shares.

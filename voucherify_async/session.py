@@ -98,6 +98,23 @@ class _Connector(aiohttp.TCPConnector):
         return connection
 
 
+def _sent_once(session: aiohttp.ClientSession) -> list[aiohttp.ClientMiddlewareType]:
+    """What keeps a user's session from sending a request again by itself, behind what the user put there."""
+    sent = False
+
+    async def refuse_another(
+        request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        nonlocal sent
+        if sent:
+            raise aiohttp.ServerDisconnectedError("the connection was lost while the request was under way")
+        sent = True
+        return await handler(request)
+
+    # Those of a request go in place of the session's, which have no public name (aiohttp 3.14.5, client.py).
+    return [*getattr(session, "_middlewares", ()), refuse_another]
+
+
 class SessionManager:
     """Owns the connections of a client and sends its calls.
 
@@ -346,6 +363,7 @@ class SessionManager:
                 ssl=self._ssl,
                 proxy=self._proxy,
                 auto_decompress=False,
+                middlewares=_sent_once(opened.http) if self._injected else None,
             )
             state.status = answer.status
             if report is not None:
