@@ -57,7 +57,7 @@ class ApiResponse(NeverPickled, Generic[T], frozen=True, gc=False):
         headers: of the answer; their names match in any case.
         body: as received, after decompression.
         request_id: what Voucherify's support asks for, where the answer names it.
-        attempts: how often the request was sent, 1 if once.
+        attempts: how often sending the request was tried, 1 if once.
         elapsed: seconds from the call to the decoded result, with all attempts and waits.
     """
 

@@ -93,8 +93,8 @@ class ApiError(VoucherifyError):
         headers: of the answer, without cookies and the query of a `Location`; their names match in any case.
         body: of the answer, with the tokens of download addresses taken out; empty where it could be one itself.
         method, path: of the request, the path without its query.
-        attempts: how often the request was sent, 1 if once; 0 if it was not: there was no token to sign it with, or
-            the rate limit let nothing go for longer than may be waited.
+        attempts: how often sending the request was tried, 1 if once; 0 if it was not: there was no token to sign it
+            with, or the rate limit let nothing go for longer than may be waited.
         outcome_unknown: whether the service may have done what was asked: after a 408 or a 5xx, or if an earlier
             attempt got no answer.
         retry_after: seconds to wait, as the service asks for; None if it does not say.
@@ -192,7 +192,7 @@ class TransportError(VoucherifyError):
     Attributes:
         outcome_unknown: whether the service may have done what was asked.
         method, path: of the request, the path without its query.
-        attempts: how often the request was sent.
+        attempts: how often sending the request was tried, also where no connection could be made.
     """
 
     def __init__(

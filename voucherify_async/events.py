@@ -47,13 +47,13 @@ class CallStarted(msgspec.Struct, frozen=True):
 
 
 class Waiting(msgspec.Struct, frozen=True):
-    """A call begins to wait.
+    """A call begins to wait; or it has waited for the rate limit, whose pauses `RateLimitPaused` tells beforehand.
 
     Attributes:
         reason: `rate_limit` until a request may be sent; `pool` for a connection; `repeat` before the next attempt;
             `retry_budget` for its turn to be repeated.
         seconds: how long, where that is known.
-        attempts: how often the request was sent so far.
+        attempts: how often sending the request was tried so far.
         error: the name of the last attempt's error; None before the first one.
     """
 
@@ -98,7 +98,7 @@ class CallEnded(msgspec.Struct, frozen=True):
     """A call has its result, or its error.
 
     Attributes:
-        attempts: how often the request was sent.
+        attempts: how often sending the request was tried.
         status: of the last answer; None if none came.
         error: the name of the error's type, such as `RateLimitError` or `CancelledError`; None after a success.
         outcome_unknown: whether the service may have done it all the same. False after a success.

@@ -42,7 +42,7 @@ class State:
         total: seconds that the whole call may take, None for no limit.
 
     Attributes:
-        attempts: how often the request was sent.
+        attempts: how often sending the request was tried.
         in_flight: whether it is on its way, and the service may do it.
         maybe_done: whether an earlier attempt may have been done.
         status: of the last answer, None if none came.
