@@ -2,6 +2,7 @@
 
 import ssl
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -146,6 +147,18 @@ async def test_a_limiter_is_used_whatever_its_truth(emulator: Emulator) -> None:
     async with emulator.client(rate_limiter=Empty()) as client:
         await client.orders.list()
     assert asked == [RetryPolicy().max_wait, 200]
+
+
+@pytest.mark.parametrize("wrong", [5, object()])
+def test_a_limiter_that_is_none_is_refused(wrong: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"^rate_limiter: has no method acquire"):
+        VoucherifyClient("i", "t", rate_limiter=wrong)
+
+
+@pytest.mark.parametrize("wrong", [0, -1, 1.5, True, "64"])
+def test_a_limit_of_answers_is_a_number_of_bytes(wrong: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"^max_body_bytes"):
+        VoucherifyClient("i", "t", max_body_bytes=wrong)
 
 
 async def test_the_pool_is_as_large_as_asked(emulator: Emulator) -> None:

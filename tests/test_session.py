@@ -108,6 +108,16 @@ async def test_a_used_up_cycle_is_never_waited_for(
     assert clock.sleeps == []
 
 
+async def test_what_is_left_for_imports_holds_up_no_other_call(clock: FakeClock) -> None:
+    left = ("X-Rate-Limit-Limit: 5", "X-Rate-Limit-Remaining: 0", f"X-Rate-Limit-Retry: {clock.wall() + 50}")
+    async with raw_server(PAGE, http(200, b'{"async_action_id":"aa_1"}', *left), PAGE) as server:
+        async with VoucherifyClient("i", "t", base_url=server.url, clock=clock) as client:
+            await client.orders.list()
+            await client.orders.import_orders([keyed()])
+            await client.orders.list()
+    assert clock.sleeps == []
+
+
 async def test_the_emulator_s_own_limit_is_kept_to(emulator: Emulator, clock: FakeClock) -> None:
     emulator.rate_limit = "5/minute"
     clock.wall_offset = emulator.clock.now() - clock.now

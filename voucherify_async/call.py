@@ -29,6 +29,7 @@ class Call(Secretive, Generic[T], frozen=True, gc=False):
         withhold_body: the answer may hold a token, so errors do not carry it.
         url: the whole URL, for a file that is not below the base URL; else None.
         streamed: the answer is handed on unread, as a `Download`.
+        bulk: the service may count it against a limit of its own, which its answer would then tell of.
     """
 
     method: str
@@ -42,6 +43,7 @@ class Call(Secretive, Generic[T], frozen=True, gc=False):
     withhold_body: bool = False
     url: str | None = None
     streamed: bool = False
+    bulk: bool = False
 
     def _shown(self) -> Iterator[tuple[str, object]]:
         yield "method", self.method

@@ -102,7 +102,7 @@ class VoucherifyClient:
         proxy: str | None = None,
         trust_env: bool = False,
         allow_plain_http: bool = False,
-        max_body_bytes: int = MAX_BODY_BYTES,
+        max_body_bytes: int | None = None,
         on_event: Callable[[Event], object] | None = None,
         clock: Clock | None = None,
     ) -> None:
@@ -130,7 +130,7 @@ class VoucherifyClient:
             proxy=checked_proxy(proxy),
             trust_env=trust_env,
             allow_plain_http=allow_plain_http,
-            max_body_bytes=max_body_bytes,
+            max_body_bytes=max_body_bytes or MAX_BODY_BYTES,
         )
         self._bind(
             session_manager,

@@ -307,7 +307,8 @@ class SessionManager:
             if report is not None and (waited := self.clock.monotonic() - begun) > 0.001:
                 report.waiting("rate_limit", waited)
             answer = await self._request(call, options, signed, state, report)
-            status, headers = answer.status, answer.headers
+            if not call.bulk or answer.status == 429:
+                status, headers = answer.status, answer.headers
             return answer
         finally:
             self._limiter.observe(status, headers)

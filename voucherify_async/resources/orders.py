@@ -175,7 +175,7 @@ class Orders(Resource):
             check_type(f"orders[{number}]", order, NewOrder)
         body = checked_json("orders", batch, _check_import)
         keyed = all(order.key is not None for order in batch)
-        return Call("POST", "/v1/orders/import", self._accepted_import, body=body, repeatable=keyed)
+        return Call("POST", "/v1/orders/import", self._accepted_import, body=body, repeatable=keyed, bulk=True)
 
     @endpoint
     def create_export(
