@@ -222,6 +222,21 @@ async def test_repeats_after_a_429_cost_the_budget_nothing(
 
 
 @pytest.mark.parametrize(
+    "headers", [{"Retry-After": "0"}, {"Retry-After": "0", "X-Rate-Limit-Type": "bulk_api_calls"}]
+)
+async def test_refusals_that_hold_nobody_back_are_not_multiplied(
+    emulator: Emulator, clock: FakeClock, headers: dict[str, str]
+) -> None:
+    async with emulator.client(clock=clock) as client:
+        await client.orders.list()
+        emulator.faults.add(Fault(kind="status", status=429, headers=headers, times=None))
+        began = clock.now
+        await asyncio.gather(*(client.orders.list() for _ in range(60)), return_exceptions=True)
+        repeats = len(emulator.requests) - 1 - 60
+        assert repeats <= 10 + (clock.now - began) + 1  # the budget, and one a second
+
+
+@pytest.mark.parametrize(
     ("fault", "error"),
     [
         (Fault(kind="drop", when="after"), ConnectError),

@@ -221,7 +221,7 @@ class Failed(msgspec.Struct, frozen=True):
         error: what is raised if it is not repeated.
         fault: how it failed.
         asked: seconds that the service asks to wait.
-        limited: whether the service refused it for its limits alone.
+        limited: whether the limiter holds all back until the service's limit lets it.
     """
 
     error: ApiError | TransportError | DecodeError
@@ -260,10 +260,13 @@ def incomplete(call: Call[Any], answer: Answer, attempt: int) -> Failed:
 def refused(call: Call[Any], answer: Answer, attempt: int, now: float) -> Failed:
     """An answer with an error status."""
     fault = fault_of_status(answer.status)
-    if answer.headers.get("X-Rate-Limit-Type") == "api_calls_cycle":
+    kind = answer.headers.get("X-Rate-Limit-Type") or "api_calls"
+    if kind == "api_calls_cycle":
         fault = Fault.FINAL  # used up for weeks, whatever Retry-After says
     error = error_of_answer(call, answer.status, answer.headers, _body_of(answer), now=now, attempts=attempt)
-    return Failed(error, fault, error.retry_after, limited=answer.status == 429)
+    # A wait of none, or for a limit of its own, is one that the limiter lets nobody else share.
+    limited = answer.status == 429 and kind == "api_calls" and bool(error.retry_after)
+    return Failed(error, fault, error.retry_after, limited)
 
 
 def _body_of(answer: Answer) -> bytes:
