@@ -48,6 +48,25 @@ def keyed() -> NewOrder:
     return NewOrder(source_id="o-1", amount=1)
 
 
+async def test_a_limiter_that_fails_is_no_fault_of_the_request(emulator: Emulator) -> None:
+    class Broken:
+        asked = 0
+
+        async def acquire(self, max_wait: float) -> None:
+            self.asked += 1
+            raise ConnectionRefusedError("no limiter")
+
+        def observe(self, status: int | None, headers: object) -> None:
+            raise AssertionError("it let nothing go")
+
+    limiter = Broken()
+    async with emulator.client(rate_limiter=limiter) as client:
+        for order in (keyed(), keyless()):
+            with pytest.raises(ConnectionRefusedError, match="no limiter"):
+                await client.orders.create(order)
+    assert (limiter.asked, len(emulator.requests)) == (2, 0)
+
+
 # --- Repeats ------------------------------------------------------------------------------------------------
 
 

@@ -208,10 +208,11 @@ class SessionManager:
             except (ApiError, TransportError, DecodeError) as error:
                 raise unsigned(error, state) from None
             renewable = False
+            waited = await self._let_go(call, options.retry, state)
             try:
-                answer = await self._exchange(call, options, signed, state, report)
+                answer = await self._exchange(call, options, signed, state, report, waited=waited)
             except VoucherifyError:
-                raise  # the limiter's, or the pool's
+                raise  # the pool's
             except (aiohttp.ClientError, TimeoutError, OSError, RuntimeError, zlib.error) as error:
                 if self._life.closed or opened.http.closed:
                     raise ClientClosedError(CLOSED_MEANWHILE) from None
@@ -286,6 +287,17 @@ class SessionManager:
                 raise failed.error from None
         return True
 
+    async def _let_go(self, call: Call[Any], policy: RetryPolicy, state: State) -> float:
+        """Wait until the limiter lets a request go, and say how long that took. No other error of it is ours."""
+        if call.streamed:  # the download host has no part in the API's limit
+            return 0.0
+        begun = self.clock.monotonic()
+        try:
+            await self._limiter.acquire(min(policy.max_wait, state.remaining(begun)))
+        except RateLimitError as error:
+            raise held_back(error, call, state) from None
+        return self.clock.monotonic() - begun
+
     async def _exchange(
         self,
         call: Call[Any],
@@ -293,18 +305,15 @@ class SessionManager:
         signed: Signature,
         state: State,
         report: CallReport | None,
+        *,
+        waited: float,
     ) -> Answer:
-        """One request and its answer, when the limiter lets it and a connection is free."""
-        if call.streamed:  # the download host has no part in the API's limit
+        """One request and its answer, when a connection is free; the limiter is told of it."""
+        if call.streamed:
             return await self._request(call, options, signed, state, report)
-        begun = self.clock.monotonic()
-        try:
-            await self._limiter.acquire(min(options.retry.max_wait, state.remaining(begun)))
-        except RateLimitError as error:
-            raise held_back(error, call, state) from None
         status, headers = None, _NO_HEADERS
         try:
-            if report is not None and (waited := self.clock.monotonic() - begun) > 0.001:
+            if report is not None and waited > 0.001:
                 report.waiting("rate_limit", waited)
             answer = await self._request(call, options, signed, state, report)
             if not call.bulk or answer.status == 429:
