@@ -67,6 +67,38 @@ async def test_a_limiter_that_fails_is_no_fault_of_the_request(emulator: Emulato
     assert (limiter.asked, len(emulator.requests)) == (2, 0)
 
 
+async def test_a_wait_for_the_limit_that_the_deadline_has_no_room_for_raises_at_once(
+    emulator: Emulator, client: VoucherifyClient, clock: FakeClock
+) -> None:
+    emulator.faults.add(Fault(kind="status", status=429, headers={"Retry-After": "30"}))
+    hasty = client.with_options(timeout=5, retry=RetryPolicy(max_attempts=1))
+    with pytest.raises(RateLimitError):
+        await hasty.orders.list()
+    with pytest.raises(RateLimitError, match="not sent") as caught:
+        await hasty.orders.list()
+    assert (caught.value.attempts, clock.sleeps) == (0, [])
+    assert caught.value.retry_after == pytest.approx(30)
+
+
+async def test_a_limiter_that_stops_a_repeat_tells_of_the_attempt_before(emulator: Emulator) -> None:
+    class Once:
+        let_go = False
+
+        async def acquire(self, max_wait: float) -> None:
+            if self.let_go:
+                raise RateLimitError(status=429, attempts=0)
+            self.let_go = True
+
+        def observe(self, status: int | None, headers: object) -> None:
+            pass
+
+    emulator.faults.add(Fault(kind="status", status=503, when="after"))
+    async with emulator.client(rate_limiter=Once()) as client:
+        with pytest.raises(RateLimitError) as caught:
+            await client.orders.create(keyed())
+    assert (caught.value.attempts, caught.value.outcome_unknown) == (1, True)
+
+
 # --- Repeats ------------------------------------------------------------------------------------------------
 
 
@@ -228,6 +260,14 @@ async def test_a_repeat_that_the_budget_does_not_pay_for_waits_and_then_tells_wh
         assert caught.value.attempts == 1
         with pytest.raises(RequestTimeoutError, match="what went wrong before: 503"):
             await client.with_options(timeout=0.3).orders.list()
+
+
+async def test_a_no_pays_into_the_budget_as_well(emulator: Emulator, client: VoucherifyClient) -> None:
+    client._session._budget._balance = 0.0
+    emulator.faults.add(Fault(kind="status", status=400))
+    with pytest.raises(ApiError):
+        await client.orders.list()
+    assert client._session._budget._balance == pytest.approx(0.1)
 
 
 async def test_repeats_after_a_429_cost_the_budget_nothing(

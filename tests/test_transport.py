@@ -1,6 +1,7 @@
 """Bodies that are not what they should be, connections that go away, a pool with more callers than connections."""
 
 import asyncio
+import gc
 import gzip
 import socket
 import tracemalloc
@@ -52,6 +53,17 @@ async def test_an_answer_that_is_too_large_is_refused_before_it_is_held(emulator
         assert (caught.value.attempts, caught.value.outcome_unknown, caught.value.body) == (1, True, b"")
         assert peak < 16 * 1024 * 1024
         assert (await client.orders.get("o-1")).amount == 1  # and the pool is well
+
+
+async def test_an_answer_that_is_left_unread_gives_its_connection_back(emulator: Emulator) -> None:
+    # In debug mode a response says so when it goes away with a connection that nobody closed.
+    asyncio.get_running_loop().set_debug(True)
+    async with emulator.client(max_body_bytes=1_000) as client:
+        for kind in ("endless", "bomb", "unknown_encoding"):
+            emulator.faults.add(Fault(kind, size_bytes=1_000_000))
+            with pytest.raises(DecodeError):
+                await client.orders.create(keyed())
+        gc.collect()
 
 
 async def test_an_answer_whose_length_says_that_it_is_too_large_is_not_read(clock: FakeClock) -> None:
