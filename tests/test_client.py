@@ -71,6 +71,7 @@ def test_a_base_url_goes_before_the_cluster() -> None:
         (lambda: VoucherifyClient("i", "t").with_options(headers=["X"]), "headers"),  # type: ignore[arg-type]
         (lambda: VoucherifyClient("i", "t", proxy="nonsense"), "proxy"),
         (lambda: VoucherifyClient("i", "t", proxy=5), "proxy"),  # type: ignore[arg-type]
+        (lambda: VoucherifyClient("i", "t", base_url="http://localhost", proxy="http://proxy.example"), "proxy"),
         (lambda: VoucherifyClient("i", "t", session="x"), "session"),  # type: ignore[arg-type]
         (lambda: VoucherifyClient("i", "t", ssl_context="x"), "ssl_context"),  # type: ignore[arg-type]
         (lambda: VoucherifyClient(auth="Bearer x"), "auth"),  # type: ignore[arg-type]
@@ -133,6 +134,20 @@ async def test_a_proxy_and_an_ssl_context_are_used() -> None:
     assert VoucherifyClient("i", "t", ssl_context=context)._session._ssl is context
     # True is aiohttp's own context, made once for the whole process.
     assert VoucherifyClient("i", "t")._session._ssl is True
+
+
+async def test_a_proxy_of_the_environment_is_not_shown_keys_that_plain_http_does_not_hide(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with raw_server(PAGE) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        monkeypatch.delenv("no_proxy", raising=False)
+        async with emulator.client(trust_env=True) as client:
+            await client.orders.list()
+        assert (proxy.lines, len(emulator.requests)) == ([], 1)
+        async with emulator.client(trust_env=True, allow_plain_http=True) as client:
+            await client.orders.list()
+        assert len(proxy.lines) == 1
 
 
 async def test_a_limiter_is_used_whatever_its_truth(emulator: Emulator) -> None:

@@ -34,6 +34,7 @@ from voucherify_async.wire import (
     checked_path,
     checked_proxy,
     client_headers,
+    is_plain_http,
     query_string,
 )
 
@@ -71,7 +72,8 @@ class VoucherifyClient:
         app_info: your application's name and version, added to the `User-Agent`.
         ssl_context: instead of the one that the whole process shares.
         proxy: URL of an HTTP proxy.
-        trust_env: whether to look for a proxy in the environment. It costs time with every request.
+        trust_env: whether to look for a proxy in the environment. It costs time with every request, and is passed
+            over if `base_url` is plain http to this machine.
         allow_plain_http: send the keys without encryption, to a host that is not this machine.
         max_body_bytes: the longest answer that is taken, as it arrives and as it is unpacked; 64 MiB if not given.
             An export's file has no limit: it is streamed.
@@ -117,8 +119,9 @@ class VoucherifyClient:
             retry,
             client_headers(api_version, app_info),
         )
+        url = _base_url(cluster, base_url, allow_plain_http)
         session_manager = SessionManager(
-            base_url=_base_url(cluster, base_url, allow_plain_http),
+            base_url=url,
             auth=_auth(app_id, app_token, auth),
             options=options,
             pool=_of_type("pool", pool, PoolLimits) or PoolLimits(),
@@ -127,8 +130,9 @@ class VoucherifyClient:
             reporter=reporter,
             session=_of_type("session", session, aiohttp.ClientSession),
             ssl_context=_of_type("ssl_context", ssl_context, ssl.SSLContext),
-            proxy=checked_proxy(proxy),
-            trust_env=trust_env,
+            proxy=checked_proxy(proxy, base_url=url, allow_plain_http=allow_plain_http),
+            # A proxy of the environment would be shown the keys, which plain http to this machine does not hide.
+            trust_env=trust_env and (allow_plain_http or not is_plain_http(url)),
             allow_plain_http=allow_plain_http,
             max_body_bytes=max_body_bytes or MAX_BODY_BYTES,
         )

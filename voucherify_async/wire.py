@@ -87,7 +87,7 @@ def checked_base_url(url: str, *, allow_plain_http: bool) -> str:
     return url.rstrip("/")
 
 
-def checked_proxy(url: str | None) -> str | None:
+def checked_proxy(url: str | None, *, base_url: str, allow_plain_http: bool) -> str | None:
     """The URL of a proxy. The error does not repeat it: it may hold a password."""
     if url is None:
         return None
@@ -98,7 +98,15 @@ def checked_proxy(url: str | None) -> str | None:
         usable = False
     if not usable:
         raise ConfigurationError("proxy", "must begin with http:// or https:// and name a host")
+    # What is plain http on this machine leaves it through a proxy elsewhere.
+    if not (allow_plain_http or is_loopback(urlsplit(url).hostname or "") or not is_plain_http(base_url)):
+        raise ConfigurationError("proxy", "would be shown the keys, which plain http to this machine does not hide")
     return url
+
+
+def is_plain_http(url: str) -> bool:
+    """Whether what is sent there is not encrypted."""
+    return urlsplit(url).scheme == "http"
 
 
 def is_loopback(host: str) -> bool:
