@@ -11,6 +11,7 @@ from tests.fakes import FakeClock, until
 from voucherify_async import (
     ConfigurationError,
     ConnectError,
+    HeaderRateLimiter,
     NewOrder,
     NotFoundError,
     OAuthAuth,
@@ -161,9 +162,39 @@ async def test_a_pause_for_the_limit_is_told_when_it_begins(emulator: Emulator, 
     (paused,) = of_type(events, RateLimitPaused)
     assert paused.seconds == pytest.approx(7)
     (wait,) = of_type(events, Waiting)
-    assert wait.reason == "rate_limit"
-    assert wait.seconds == pytest.approx(7)
-    assert events.index(paused) < events.index(wait)
+    assert (wait.reason, wait.seconds) == ("rate_limit", None)
+    begun = [type(event) for event in events].index(AttemptStarted, 3)
+    assert events.index(paused) < begun
+    assert events.index(wait) < begun
+
+
+async def test_all_clients_of_a_limiter_are_told_of_its_pauses(emulator: Emulator, clock: FakeClock) -> None:
+    limiter = HeaderRateLimiter(clock=clock, spread=True)
+    told: list[list[Event]] = [[], []]
+    emulator.faults.add(Fault(kind="status", status=429, headers={"Retry-After": "7"}))
+    once = RetryPolicy(max_attempts=1)
+    async with (
+        emulator.client(on_event=told[0].append, clock=clock, rate_limiter=limiter, retry=once) as first,
+        emulator.client(on_event=told[1].append, clock=clock, rate_limiter=limiter) as second,
+    ):
+        with pytest.raises(RateLimitError):
+            await first.orders.list()
+        await second.orders.list()
+    assert [len(of_type(events, RateLimitPaused)) for events in told] == [1, 1]
+
+
+async def test_a_wait_for_a_limiter_of_the_users_own_is_told_when_it_begins(emulator: Emulator) -> None:
+    class Slow:
+        async def acquire(self, max_wait: float) -> None:
+            await until(lambda: bool(of_type(events, Waiting)))
+
+        def observe(self, status: int | None, headers: object) -> None:
+            pass
+
+    events: list[Event] = []
+    async with emulator.client(on_event=events.append, rate_limiter=Slow()) as client:
+        await client.orders.list()
+    assert [type(event) for event in events] == [CallStarted, Waiting, AttemptStarted, AttemptEnded, CallEnded]
 
 
 async def test_what_the_function_raises_harms_no_call(emulator: Emulator, caplog: pytest.LogCaptureFixture) -> None:

@@ -326,9 +326,29 @@ async def test_other_answers_make_no_pause(clock: VirtualClock, crowd: Crowd) ->
     assert crowd.went == [0]
 
 
+async def test_nobody_stands_in_line_for_longer_than_it_may(clock: VirtualClock, crowd: Crowd) -> None:
+    await knowing(crowd.limiter, told(clock, 0, ends_in=1))
+    await crowd.come(1)  # at the head, with all the patience there is
+    behind = asyncio.create_task(crowd.limiter.acquire(1.05))
+    await clock.idle()
+    crowd.limiter._window.heard(429, CIMultiDict({"Retry-After": "1000"}), now=clock.now, wall=clock.wall())
+    with pytest.raises(RateLimitError, match="not sent") as caught:
+        await behind  # by the real time: the head sleeps on
+    assert caught.value.retry_after == pytest.approx(1000)
+    assert crowd.limiter._line.length == 1
+    await crowd.end()
+
+
 async def test_pauses_are_told_of_once_and_again_when_prolonged(clock: VirtualClock) -> None:
     pauses: list[float] = []
-    limiter = HeaderRateLimiter(clock=clock, on_pause=pauses.append)
+
+    class Listener:
+        def paused(self, seconds: float) -> None:
+            pauses.append(seconds)
+
+    limiter, listener = HeaderRateLimiter(clock=clock), Listener()
+    limiter.listen(listener)
+    limiter.listen(Listener())  # of a client that is gone
     crowd = Crowd(clock, limiter)
     await crowd.come(6)  # waiting for a scout is no pause
     await crowd.hear(200, told(clock, 2, ends_in=30))

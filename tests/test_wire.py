@@ -14,9 +14,11 @@ from voucherify_async.call import Call, any_json
 from voucherify_async.wire import (
     asked_wait,
     checked_base_url,
+    checked_download_url,
     checked_path,
     decode_error,
     error_of_answer,
+    is_success,
     may_carry_keys,
     query_string,
     service_time,
@@ -40,7 +42,8 @@ def error_for(status: int, body: bytes, headers: dict[str, str] | None = None) -
         ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
         ("http://[::1]:8080", "http://[::1]:8080"),
         ("http://localhost", "http://localhost"),
-        ("http://shop.localhost", "http://shop.localhost"),
+        ("http://127.8.9.10", "http://127.8.9.10"),
+        ("https://voucherify_gateway.internal.", "https://voucherify_gateway.internal."),
     ],
 )
 def test_base_urls(url: str, base: str) -> None:
@@ -63,6 +66,13 @@ def test_base_urls(url: str, base: str) -> None:
         "http://127.0.0.1.example.com",
         "http://localhost.example.com",
         "http://notlocalhost",
+        "http://shop.localhost",
+        "http://.localhost",
+        "http://evil.example;.localhost",
+        "https://a..b",
+        "https://-a.example",
+        f"https://{'a' * 64}.example",
+        "https://x\\.example",
         "https://h?",
         "https://h#",
         "https://h/a b",
@@ -287,3 +297,33 @@ def test_the_services_clock_is_believed_where_ours_is_off(date: str | None, time
     assert asked_wait(429, {**headers, "X-Rate-Limit-Retry": str(time + 7)}, NOW) == 7
     later = formatdate(time + 7, usegmt=True)
     assert asked_wait(503, {**headers, "Retry-After": later}, NOW) == 7
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "https://user:hush@h/x?token=hush",
+        "http://h/x?token=hush",
+        "https://a..b/x?token=hush",
+        "ftp://h/x?token=hush",
+        "https://[::1/x?token=hush",
+        "https://h/\xe9?token=hush",
+    ],
+)
+def test_files_are_fetched_from_nowhere_odd(url: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"^url") as caught:
+        checked_download_url(url, allow_plain_http=False)
+    assert "hush" not in str(caught.value)
+
+
+def test_a_wait_that_is_absurdly_long_is_one_all_the_same() -> None:
+    assert asked_wait(503, {"Retry-After": "1e13"}, NOW) == 1e13
+    assert asked_wait(429, {"Retry-After": "inf", "X-Rate-Limit-Retry": "1.8e12"}, NOW) is None  # milliseconds
+
+
+@pytest.mark.parametrize(
+    ("status", "success"), [(199, False), (200, True), (204, True), (206, False), (300, False)]
+)
+def test_which_answers_are_what_was_asked_for(status: int, success: bool) -> None:
+    assert is_success(status) == success

@@ -13,7 +13,7 @@ from voucherify_async.auth import ApiKeyAuth, Auth
 from voucherify_async.call import Call, any_json, json_decoder, nothing
 from voucherify_async.clock import Clock, SystemClock
 from voucherify_async.errors import ConfigurationError
-from voucherify_async.events import Event, RateLimitPaused
+from voucherify_async.events import Event
 from voucherify_async.inputs import checked_json
 from voucherify_async.models.jobs import AsyncAction, Export
 from voucherify_async.options import Cluster, PoolLimits, RetryPolicy, Timeouts, check_range
@@ -351,7 +351,9 @@ def _auth(app_id: str | None, app_token: str | None, auth: Auth | None) -> Auth:
 
 def _rate_limiter(limiter: RateLimiter | None, clock: Clock, reporter: Reporter) -> RateLimiter:
     if limiter is None:
-        return HeaderRateLimiter(clock=clock, on_pause=lambda seconds: reporter.tell(RateLimitPaused(seconds)))
+        limiter = HeaderRateLimiter(clock=clock)
+    if isinstance(limiter, HeaderRateLimiter):
+        limiter.listen(reporter)
     for method in ("acquire", "observe"):
         if not callable(getattr(limiter, method, None)):
             raise ConfigurationError("rate_limiter", f"has no method {method}(): {type(limiter).__name__}")

@@ -47,7 +47,7 @@ class CallStarted(msgspec.Struct, frozen=True):
 
 
 class Waiting(msgspec.Struct, frozen=True):
-    """A call begins to wait; or it has waited for the rate limit, whose pauses `RateLimitPaused` tells beforehand.
+    """A call begins to wait.
 
     Attributes:
         reason: `rate_limit` until a request may be sent; `pool` for a connection; `repeat` before the next attempt;
@@ -114,7 +114,7 @@ class CallEnded(msgspec.Struct, frozen=True):
 
 
 class RateLimitPaused(msgspec.Struct, frozen=True):
-    """The limit is used up: no call of the client is sent for so many seconds."""
+    """The limit is used up: a `HeaderRateLimiter` lets no call of its clients go for so many seconds."""
 
     seconds: float
 

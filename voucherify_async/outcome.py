@@ -28,7 +28,7 @@ from voucherify_async.gunzip import Gunzip
 from voucherify_async.retry import Fault, fault_of_status
 from voucherify_async.secretive import Secretive
 from voucherify_async.slots import Slots
-from voucherify_async.wire import decode_error, error_of_answer, without_query
+from voucherify_async.wire import decode_error, error_of_answer, is_success, without_query
 
 _GZIP: Final = {"gzip", "x-gzip"}
 _NOT_SENT: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError)
@@ -102,7 +102,7 @@ async def read_answer(answer: aiohttp.ClientResponse, most_bytes: int) -> Answer
     try:
         body, problem = await _body_and_problem(answer, most_bytes)
     except (aiohttp.ClientError, TimeoutError, OSError, zlib.error):
-        if answer.status < 300:
+        if is_success(answer.status):
             raise  # an error status says enough without its body
     finally:
         if not answer.content.at_eof():
@@ -235,11 +235,15 @@ def broken(call: Call[Any], error: Exception, attempt: int) -> Failed:
     if isinstance(error, RuntimeError):
         raise error.with_traceback(None) from None  # not about the network; aiohttp's frames hold the headers
     fault = Fault.MAYBE_DONE
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+    if isinstance(error, aiohttp.ClientConnectorCertificateError) or _refused_by_proxy(error):
         fault = Fault.FINAL
     elif isinstance(error, _NOT_SENT):
         fault = Fault.NOT_DONE
     return Failed(transport_error(call, error, attempts=attempt), fault)
+
+
+def _refused_by_proxy(error: Exception) -> bool:
+    return isinstance(error, aiohttp.ClientHttpProxyError) and error.status < 500
 
 
 def misfit(call: Call[Any], error: Exception, answer: Answer, attempt: int) -> Failed:

@@ -1,8 +1,10 @@
 """Keeping to the service's limit: a line that all tasks of a client stand in, first come first served."""
 
+import asyncio
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Protocol
+from weakref import WeakSet
 
 from multidict import CIMultiDict, CIMultiDictProxy
 
@@ -37,6 +39,14 @@ class RateLimiter(Protocol):
         ...
 
 
+class PauseListener(Protocol):
+    """Who is told of pauses, for logs."""
+
+    def paused(self, seconds: float) -> None:
+        """All begin to wait for a pause or the end of a window; again, if that is prolonged by over a second."""
+        ...
+
+
 class HeaderRateLimiter:
     """Sends as many requests as the headers of the answers leave room for, and lets the others wait in line.
 
@@ -58,30 +68,26 @@ class HeaderRateLimiter:
     Args:
         spread: space requests evenly over what is left of a window, instead of sending until it is used up.
         clock: the machine's, if none is given.
-        on_pause: called with the seconds to wait when all begin to wait for a pause or the end of a window, and
-            again if that was prolonged by more than a second. For logs; it must not raise.
     """
 
-    def __init__(
-        self,
-        *,
-        spread: bool = False,
-        clock: Clock | None = None,
-        on_pause: Callable[[float], object] | None = None,
-    ) -> None:
+    def __init__(self, *, spread: bool = False, clock: Clock | None = None) -> None:
         self._clock = SystemClock() if clock is None else clock
-        self._on_pause = on_pause
+        self._listeners: WeakSet[PauseListener] = WeakSet()
         self._told_until = -math.inf
         self._window = Window(spread=spread)
         self._line = Line(self._clock)
         self._waits_until = 0.0  # the head of the line
+
+    def listen(self, listener: PauseListener) -> None:
+        """Tell someone, for as long as it lives, of each pause: of the clients that share it, all are told."""
+        self._listeners.add(listener)
 
     async def acquire(self, max_wait: float) -> None:
         """Come back when a request may be sent. Cancelling the wait leaves others unharmed.
 
         Args:
             max_wait: seconds that may be waited; may be `math.inf`. Weighed on arrival, by the place in line, and
-                again at the head of it.
+                again at the head of it; nobody stands in line for longer.
 
         Raises:
             RateLimitError: it would take longer; `attempts` is 0 and `retry_after` how many seconds.
@@ -94,8 +100,16 @@ class HeaderRateLimiter:
             window.sent(now)
             return
         deadline = now + max_wait
-        _check_patience(window.opens(now, line.length, hopeful=True), deadline, now)
-        await line.stand(lambda: self._take(deadline))
+        self._check_patience(now, deadline, ahead=line.length)
+        patience = asyncio.timeout(None if math.isinf(max_wait) else max_wait)
+        try:
+            async with patience:
+                await line.stand(lambda: self._take(deadline))
+        except TimeoutError:
+            if not patience.expired():
+                raise  # of a clock of the user's own
+            now = self._clock.monotonic()
+            raise _refusal(window.opens(now, hopeful=True) - now) from None
 
     def _take(self, deadline: float) -> float:
         """Count a request in and let it through, or say how many seconds it has to wait."""
@@ -104,12 +118,18 @@ class HeaderRateLimiter:
         if moment <= now:
             window.sent(now)
             return 0.0
-        _check_patience(window.opens(now, hopeful=True), deadline, now)
+        self._check_patience(now, deadline)
         self._waits_until = moment
-        if self._on_pause is not None and window.shut(now) and moment > self._told_until + SCOUT:
+        if window.shut(now) and moment > self._told_until + SCOUT:
             self._told_until = moment
-            self._on_pause(moment - now)
+            for listener in list(self._listeners):
+                listener.paused(moment - now)
         return moment - now
+
+    def _check_patience(self, now: float, deadline: float, ahead: int = 0) -> None:
+        moment = self._window.opens(now, ahead, hopeful=True)
+        if moment > deadline:
+            raise _refusal(moment - now)
 
     def observe(self, status: int | None, headers: Mapping[str, str]) -> None:
         """Learn from an answer. Told exactly once for every `acquire` that came back.
@@ -128,12 +148,11 @@ class HeaderRateLimiter:
             self._line.tell()
 
 
-def _check_patience(moment: float, deadline: float, now: float) -> None:
-    if moment > deadline:
-        raise RateLimitError(
-            status=429,
-            message="not sent: the limit leaves no room for it within the time that it may wait",
-            attempts=0,
-            retry_after=moment - now,
-            limit_type="api_calls",
-        )
+def _refusal(seconds: float) -> RateLimitError:
+    return RateLimitError(
+        status=429,
+        message="not sent: the limit leaves no room for it within the time that it may wait",
+        attempts=0,
+        retry_after=seconds,
+        limit_type="api_calls",
+    )

@@ -79,6 +79,10 @@ class Reporter:
         if (emit := self.emit) is not None:
             emit(event)
 
+    def paused(self, seconds: float) -> None:
+        """Hand on that the rate limit lets no call go."""
+        self.tell(RateLimitPaused(seconds))
+
     def call_info(self, operation: str, method: str, path: str) -> CallInfo:
         """A name for a call that begins."""
         return CallInfo(next(self._numbers), operation, method, path)

@@ -7,7 +7,6 @@ from collections.abc import Coroutine, Iterator, Mapping
 from contextvars import ContextVar
 from io import BytesIO
 from typing import Any, Final, TypeVar, cast
-from urllib.parse import urlsplit
 
 import aiohttp
 from yarl import URL
@@ -48,10 +47,10 @@ from voucherify_async.reporting import CallReport, Reporter
 from voucherify_async.retry import Fault, wait_before_repeat
 from voucherify_async.secretive import Secretive
 from voucherify_async.wire import (
-    is_loopback,
+    checked_download_url,
+    is_success,
     may_carry_keys,
     request_id_of,
-    without_query,
 )
 
 T = TypeVar("T")
@@ -208,9 +207,9 @@ class SessionManager:
             except (ApiError, TransportError, DecodeError) as error:
                 raise unsigned(error, state) from None
             renewable = False
-            waited = await self._let_go(call, options.retry, state)
+            await self._let_go(call, options.retry, state, report)
             try:
-                answer = await self._exchange(call, options, signed, state, report, waited=waited)
+                answer = await self._exchange(call, options, signed, state, report)
             except VoucherifyError:
                 raise  # the pool's
             except (aiohttp.ClientError, TimeoutError, OSError, RuntimeError, zlib.error) as error:
@@ -240,7 +239,7 @@ class SessionManager:
 
     def _judged(self, call: Call[T], answer: Answer, state: State) -> ApiResponse[T] | Failed:
         """What an answer comes to."""
-        if not 200 <= answer.status < 300:
+        if not is_success(answer.status):
             return refused(call, answer, state.attempts, self.clock.wall())
         if answer.problem is not None:
             return incomplete(call, answer, state.attempts)
@@ -287,16 +286,21 @@ class SessionManager:
                 raise failed.error from None
         return True
 
-    async def _let_go(self, call: Call[Any], policy: RetryPolicy, state: State) -> float:
-        """Wait until the limiter lets a request go, and say how long that took. No other error of it is ours."""
+    async def _let_go(self, call: Call[Any], policy: RetryPolicy, state: State, report: CallReport | None) -> None:
+        """Wait until the limiter lets a request go. Errors of a user's limiter are the user's."""
         if call.streamed:  # the download host has no part in the API's limit
-            return 0.0
-        begun = self.clock.monotonic()
+            return
+        # Told in the loop's next turn, which comes before it is let go only if it has to wait.
+        telling = (
+            None if report is None else asyncio.get_running_loop().call_soon(report.waiting, "rate_limit", None)
+        )
         try:
-            await self._limiter.acquire(min(policy.max_wait, state.remaining(begun)))
+            await self._limiter.acquire(min(policy.max_wait, state.remaining(self.clock.monotonic())))
         except RateLimitError as error:
             raise held_back(error, call, state) from None
-        return self.clock.monotonic() - begun
+        finally:
+            if telling is not None:
+                telling.cancel()
 
     async def _exchange(
         self,
@@ -305,16 +309,12 @@ class SessionManager:
         signed: Signature,
         state: State,
         report: CallReport | None,
-        *,
-        waited: float,
     ) -> Answer:
         """One request and its answer, when a connection is free; the limiter is told of it."""
         if call.streamed:
             return await self._request(call, options, signed, state, report)
         status, headers = None, _NO_HEADERS
         try:
-            if report is not None and waited > 0.001:
-                report.waiting("rate_limit", waited)
             answer = await self._request(call, options, signed, state, report)
             if not call.bulk or answer.status == 429:
                 status, headers = answer.status, answer.headers
@@ -378,7 +378,7 @@ class SessionManager:
             state.status = answer.status
             if report is not None:
                 report.answered(answer.headers)
-            if call.streamed and 200 <= answer.status < 300:
+            if call.streamed and is_success(answer.status):
                 download = Download(answer, call, within=self._life.call(), release=slots.release)
                 arriving = True
                 return Answer(answer.status, answer.headers, download)
@@ -441,12 +441,5 @@ class SessionManager:
 
 def _download_call(file: ExportFile, *, allow_plain_http: bool) -> Call[Download]:
     url = file.url or ""
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError as error:
-        raise ConfigurationError("url", f"is none: {error}") from None
-    plain = parts.scheme == "http" and (allow_plain_http or is_loopback(host or ""))
-    if not host or not (parts.scheme == "https" or plain):
-        raise ConfigurationError("url", f"a download without https is refused: {without_query(url)}")
+    parts = checked_download_url(url, allow_plain_http=allow_plain_http)
     return Call("GET", parts.path, never, url=url, streamed=True, withhold_body=True)

@@ -1,12 +1,13 @@
 """What goes over the wire and what comes back, as pure functions: URLs, headers, error bodies, redaction."""
 
+import math
 import re
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
 from platform import python_version
 from typing import Any, Final
-from urllib.parse import quote, unquote, urlencode, urlsplit
+from urllib.parse import SplitResult, quote, unquote, urlencode, urlsplit
 
 import msgspec
 from aiohttp import __version__ as aiohttp_version
@@ -47,16 +48,28 @@ _ERRORS: Final[dict[int, type[ApiError]]] = {
 
 _TOKEN: Final = re.compile(rb"((?:[?&]|\\u0026|\\u003[fF])token=)[^\"&\s\\]+")
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # a token: RFC 9110, section 5.6.2
+# RFC 1123, section 2.1, and underscores, which names of containers have.
+_HOST_NAME: Final = re.compile(r"(?=.{1,254}\Z)\w[\w-]{0,62}(\.\w[\w-]{0,62})*\.?", re.ASCII)
 _LOOSE_PERCENT: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 # What a request is framed and routed by, and what signs it.
 _OWN_HEADERS: Final = {
     *("authorization", "x-app-id", "x-app-token"),
-    *("connection", "content-length", "content-type", "expect", "host", "keep-alive"),
+    *(
+        "accept-encoding",
+        "connection",
+        "content-encoding",
+        "content-length",
+        "content-type",
+        "expect",
+        "host",
+        "keep-alive",
+    ),
     *("te", "trailer", "transfer-encoding", "upgrade"),
 }
 
 # A `Date` has whole seconds, and may have taken one to get here.
 _CLOCKS_AGREE_SECONDS: Final = 2.0
+_NO_MOMENT: Final = 1e11  # Unix seconds of the year 5138; more are milliseconds, or nonsense
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -65,26 +78,49 @@ _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 def checked_base_url(url: str, *, allow_plain_http: bool) -> str:
     """The base URL without its last slash, or a `ConfigurationError` that says what is wrong with it."""
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except (ValueError, TypeError, AttributeError) as error:
-        raise ConfigurationError("base_url", f"is no URL: {error}") from None
-    if parts.scheme not in _DEFAULT_PORTS or not host:
-        raise ConfigurationError("base_url", "must begin with https:// (or http://) and name a host")
-    if parts.username is not None or parts.password is not None:
-        raise ConfigurationError("base_url", "must not hold a user name or a password")
-    if not url.isascii() or not url.isprintable() or " " in url:
-        raise ConfigurationError("base_url", "must be printable ASCII without blanks")
+    parts = _checked_url("base_url", url)
     if "?" in url or "#" in url:
         raise ConfigurationError("base_url", "must not have a query or a fragment")
-    if parts.scheme == "http" and not (allow_plain_http or is_loopback(host)):
+    if parts.scheme == "http" and not (allow_plain_http or is_loopback(parts.hostname or "")):
         raise ConfigurationError(
             "base_url",
             "plain http would show the keys to everyone on the way; "
             "use https, or say allow_plain_http=True if that is what you want",
         )
     return url.rstrip("/")
+
+
+def checked_download_url(url: str, *, allow_plain_http: bool) -> SplitResult:
+    """The parts of a file's URL, as the service gave it. The error shows none of its query, which holds a token."""
+    parts = _checked_url("url", url)
+    if parts.scheme == "http" and not (allow_plain_http or is_loopback(parts.hostname or "")):
+        raise ConfigurationError("url", f"a download without https is refused: {without_query(url)}")
+    return parts
+
+
+def _checked_url(argument: str, url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname or "", parts.port
+    except (ValueError, TypeError, AttributeError):
+        raise ConfigurationError(argument, "is no URL") from None
+    if parts.scheme not in _DEFAULT_PORTS or not host:
+        raise ConfigurationError(argument, "must begin with https:// (or http://) and name a host")
+    if parts.username is not None or parts.password is not None:
+        raise ConfigurationError(argument, "must not hold a user name or a password")
+    if not url.isascii() or not url.isprintable() or " " in url:
+        raise ConfigurationError(argument, "must be printable ASCII without blanks")
+    if not _HOST_NAME.fullmatch(host) and not _is_address(host):
+        raise ConfigurationError(argument, f"names a host that there cannot be: {host[:300]}")
+    return parts
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def checked_proxy(url: str | None, *, base_url: str, allow_plain_http: bool) -> str | None:
@@ -110,8 +146,8 @@ def is_plain_http(url: str) -> bool:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host is this machine by its very name."""
-    if host == "localhost" or host.endswith(".localhost"):
+    """Whether a host is this machine by its very name. What is below `localhost`, some systems ask the DNS for."""
+    if host == "localhost":
         return True
     try:
         return ip_address(host).is_loopback
@@ -265,7 +301,8 @@ def asked_wait(status: int, headers: Mapping[str, str], now: float) -> float | N
             return max(0.0, parsedate_to_datetime(text).timestamp() - service_time(headers, now))
         except (ValueError, OverflowError):
             pass  # not a date either: as if it were not there
-    if status == 429 and (moment := finite_number(headers.get("X-Rate-Limit-Retry"))) is not None:
+    moment = finite_number(headers.get("X-Rate-Limit-Retry")) if status == 429 else None
+    if moment is not None and moment < _NO_MOMENT:
         return max(0.0, moment - service_time(headers, now))
     return None
 
@@ -277,7 +314,12 @@ def finite_number(text: str | None) -> float | None:
     except ValueError:
         return None
     # "inf" and "nan" are numbers to float(), and no time to wait.
-    return number if number is not None and abs(number) < 1e12 else None
+    return number if number is not None and math.isfinite(number) else None
+
+
+def is_success(status: int) -> bool:
+    """Whether an answer holds what was asked for. A part of it (206) was not: no request here has a `Range`."""
+    return 200 <= status < 300 and status != 206
 
 
 # --- Answers that are errors --------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 - `mix`: this client and others through the same faults, a fresh emulator for each.
 - `outage`: this client before, during and after an outage of five seconds.
-- `limit`: this client through ten minutes of a limit, by a clock that runs twelve times as fast.
+- `limit`: this client through ten minutes of a limit, by a clock that runs eight times as fast.
 
 Prints tables. The exit status is 1 if this client does not keep what the README promises.
 """

@@ -35,7 +35,7 @@ class Use(NamedTuple):
 
 
 async def use_of_limit(
-    *, spread: bool, per_minute: int = 2000, periods: int = 10, concurrency: int = 64, speed: float = 12.0
+    *, spread: bool, per_minute: int = 2000, periods: int = 10, concurrency: int = 64, speed: float = 8.0
 ) -> Use:
     """Call without a pause through so many minutes, and count.
 

@@ -29,12 +29,14 @@ class Seen(NamedTuple):
         keyless: how many orders without one carry this number.
         effects: how often anything was done to the order with this source id.
         arrived: the requests to each route.
+        arrived_for: the requests for the order with this source id.
     """
 
     keyed: dict[str, Value]
     keyless: Counter[int]
     effects: dict[str, int]
     arrived: dict[str, int]
+    arrived_for: dict[str, int]
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,8 +46,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
         lost: orders with a key whose last value is not on the server, whatever the caller was told.
         doubled: creates without a key that stand on the server more than once.
         wrong: calls whose caller was told that it was done, and it is not there, or that it failed, and it is.
-        beyond: orders with a key to which fewer things were done than the client told were done, or more than the
-            requests that it told were sent.
+        beyond: orders with a key to which fewer things were done than the client told were done, or for which other
+            than the requests arrived that it told were sent.
         told: how many calls ended how.
         sent: the requests to each route as the client tells; None if it does not.
         arrived: those that the server counted.
@@ -88,6 +90,7 @@ async def look(http: aiohttp.ClientSession) -> Seen:
         keyless,
         {key: sum(counts.values()) for key, counts in effects["orders"].items()},
         {route: effects["requests"].get(route, 0) for route in COUNTED},
+        effects["arrived"],
     )
 
 
@@ -122,7 +125,10 @@ def judge(told: Sequence[tuple[Task, Outcome]], seen: Seen) -> Verdict:
         *(f"lost: {key}, wanted {last[key].value}, there is {seen.keyed.get(key)}" for key in lost[:_SHOWN]),
         *(f"doubled: {number} stands there {seen.keyless[number]} times" for number in doubled[:_SHOWN]),
         *(f"wrong: {task.kind} {task.number}, told {outcome}" for task, outcome in wrong[:_SHOWN]),
-        *(f"beyond: {key}, {seen.effects.get(key, 0)} effects" for key in beyond[:_SHOWN]),
+        *(
+            f"beyond: {key}, {seen.effects.get(key, 0)} effects of {seen.arrived_for.get(key, 0)} requests"
+            for key in beyond[:_SHOWN]
+        ),
     ]
     return Verdict(
         lost=len(lost),
@@ -152,9 +158,10 @@ def _beyond(told: Sequence[tuple[Task, Outcome]], seen: Seen) -> list[str]:
             calls.setdefault(task.key, []).append(outcome)
     beyond = []
     for key, outcomes in calls.items():
-        effects = seen.effects.get(key, 0)
-        most = _sent(outcomes)
-        if effects < sum(outcome.told == "done" for outcome in outcomes) or (most is not None and effects > most):
+        effects, arrived = seen.effects.get(key, 0), seen.arrived_for.get(key, 0)
+        sent = _sent(outcomes)
+        least = sum(outcome.told == "done" for outcome in outcomes)
+        if not least <= effects <= arrived or (sent is not None and sent != arrived):
             beyond.append(key)
     return beyond
 

@@ -98,25 +98,27 @@ def test_the_judge(
     told: list[tuple[Kind, Outcome]], keyed: Value | None, keyless: int, counts: tuple[int, int, int]
 ) -> None:
     stored = {} if keyed is None else {Task("create", 1).key: keyed}
-    seen = Seen(stored, Counter({1: keyless}), {}, {})
+    seen = Seen(stored, Counter({1: keyless}), {}, {}, {})
     verdict = judge([(Task(kind, 1), outcome) for kind, outcome in told], seen)
     assert (verdict.lost, verdict.doubled, verdict.wrong) == counts
 
 
 @pytest.mark.parametrize(
-    ("outcomes", "effects", "beyond"),
+    ("outcomes", "effects", "arrived", "beyond"),
     [
-        ([Outcome("done", 3)], 0, 1),
-        ([Outcome("done", 3)], 1, 0),
-        ([Outcome("done", 3)], 3, 0),
-        ([Outcome("done", 3)], 4, 1),
-        ([Outcome("done", 1), Outcome("done", 2)], 1, 1),
-        ([Outcome("done", 1), Outcome("unknown", 2)], 3, 0),
-        ([Outcome("done", None)], 9, 0),
+        ([Outcome("done", 3)], 0, 3, 1),
+        ([Outcome("done", 3)], 1, 3, 0),
+        ([Outcome("done", 3)], 3, 3, 0),
+        ([Outcome("done", 3)], 4, 3, 1),
+        ([Outcome("done", 3)], 1, 2, 1),
+        ([Outcome("done", 3)], 1, 4, 1),
+        ([Outcome("done", 1), Outcome("done", 2)], 1, 3, 1),
+        ([Outcome("done", 1), Outcome("unknown", 2)], 3, 3, 0),
+        ([Outcome("done", None)], 9, 9, 0),
     ],
 )
-def test_the_bounds_of_effects(outcomes: list[Outcome], effects: int, beyond: int) -> None:
+def test_the_bounds_of_effects(outcomes: list[Outcome], effects: int, arrived: int, beyond: int) -> None:
     kinds: list[Kind] = ["create", "update"]
     told = [(Task(kind, 1), outcome) for kind, outcome in zip(kinds, outcomes, strict=False)]
-    seen = Seen({}, Counter(), {Task("create", 1).key: effects}, {})
+    seen = Seen({}, Counter(), {Task("create", 1).key: effects}, {}, {Task("create", 1).key: arrived})
     assert judge(told, seen).beyond == beyond
