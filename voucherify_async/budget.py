@@ -2,9 +2,9 @@
 
 A repeat costs one; one that succeeds brings back more than it cost, and a first attempt that succeeds brings a
 little. So a service that fails now and then is asked again at once, while one that is down sees few repeats beside
-the first attempts: those that the budget holds, and then one a second. Who finds the budget empty waits for its
-turn, and when the service is well again each repeat that succeeds lets two more go. botocore's `RetryQuota`
-(retries/quota.py) is of this kind, but fails who finds it empty.
+the first attempts: those that the budget holds, and then one every other second. Who finds the budget empty waits
+for its turn, and when the service is well again each repeat that succeeds lets two more go. botocore's
+`RetryQuota` (retries/quota.py) is of this kind, but fails who finds it empty.
 """
 
 from typing import Final
@@ -12,10 +12,10 @@ from typing import Final
 from voucherify_async.clock import Clock
 from voucherify_async.line import Line
 
-CAPACITY: Final = 10.0
+CAPACITY: Final = 5.0
 FIRST_SUCCESS: Final = 0.1
 REPEAT_SUCCESS: Final = 2.0
-TRICKLE_SECONDS: Final = 1.0
+TRICKLE_SECONDS: Final = 2.0
 
 
 class RetryBudget:
