@@ -55,6 +55,15 @@ def test_an_address_with_a_token_is_not_told() -> None:
     assert "hush" not in str(broken(call, aiohttp.InvalidURL(url), 1).error)
 
 
+@pytest.mark.parametrize("url", ["https://h/x?token=hush", "https://h?token=hush", "https://h/x?token=hush#f"])
+def test_a_query_is_not_told_in_whatever_spelling_aiohttp_tells_it(url: str) -> None:
+    shown = URL(url, encoded=True).with_fragment(None)
+    error = aiohttp.ConnectionTimeoutError(f"Connection timeout to host {shown}")
+    for given in (url, None):  # a download's, and one that a call of the API makes of its path and query
+        call: Call[Any] = Call("GET", "/x", never, query="token=hush", url=given)
+        assert "hush" not in str(broken(call, error, 1).error)
+
+
 def test_what_is_not_about_the_network_stays_what_it_is() -> None:
     with pytest.raises(RuntimeError, match="a mistake"):
         broken(CALL, RuntimeError("a mistake"), 1)

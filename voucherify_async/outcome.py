@@ -326,8 +326,7 @@ def transport_error(call: Call[Any], error: Exception, *, attempts: int) -> Tran
         )
     elif isinstance(error, aiohttp.ServerDisconnectedError) and not isinstance(error.message, str):
         told = "within its answer"  # the message is that answer's head
-    if call.url:
-        told = told.replace(call.url, without_query(call.url))
+    told = without_query(told)  # aiohttp may tell the URL, and in another spelling than it was given
     return kind(
         f"{type(error).__name__}: {told}" if told else type(error).__name__,
         outcome_unknown=False,
