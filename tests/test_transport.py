@@ -327,6 +327,21 @@ async def test_cancelling_at_any_turn_gives_turn_and_connection_back(emulator: E
         assert len(await asyncio.gather(*(client.orders.list() for _ in range(8)))) == 8
 
 
+async def test_a_way_of_signing_that_gives_no_headers_costs_no_turn(emulator: Emulator) -> None:
+    class Wrong:
+        async def headers(self, sender: Any) -> Any:
+            return None
+
+        def rejected(self, headers: Any) -> bool:
+            return False
+
+    async with VoucherifyClient(auth=Wrong(), base_url=emulator.url) as client:
+        with pytest.raises(TypeError):
+            await client.orders.list()
+        slots = client._session._life.opened().slots
+        assert slots.free == slots.count
+
+
 async def test_redirects_give_their_connection_back(emulator: Emulator) -> None:
     emulator.faults.add(Fault("redirect", times=20))
     async with emulator.client(pool=PoolLimits(max_connections=1)) as client:

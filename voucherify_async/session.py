@@ -331,6 +331,15 @@ class SessionManager:
         report: CallReport | None,
     ) -> Answer:
         """Where aiohttp is touched."""
+        # Before a turn is taken: what a user's own way of signing gave may be no headers at all.
+        headers = SignedHeaders({**options.headers, **signed.headers})
+        if call.body is not None:
+            headers["Content-Type"] = call.content_type
+        if call.streamed:
+            # A length then counts the bytes of the file itself, and one that breaks off is noticed.
+            headers |= {"Accept": "*/*", "Accept-Encoding": "identity"}
+            if not signed.headers:
+                headers = SignedHeaders({name: headers[name] for name in _FOR_ANYONE if name in headers})
         opened = self._life.opened()
         slots = opened.slots
         if not slots.take():
@@ -340,14 +349,6 @@ class SessionManager:
                 await slots.wait(options.timeouts.pool)
             except TimeoutError:
                 raise crowded(call, state, slots, options.timeouts.pool) from None
-        headers = SignedHeaders({**options.headers, **signed.headers})
-        if call.body is not None:
-            headers["Content-Type"] = call.content_type
-        if call.streamed:
-            # A length then counts the bytes of the file itself, and one that breaks off is noticed.
-            headers |= {"Accept": "*/*", "Accept-Encoding": "identity"}
-            if not signed.headers:
-                headers = SignedHeaders({name: headers[name] for name in _FOR_ANYONE if name in headers})
         arriving = False
         being_sent = _BEING_SENT.set(state)
         try:
