@@ -133,6 +133,14 @@ async def test_a_compression_that_breaks_off_anywhere_is_noticed(cut: int, clock
         assert server.headers[0]["accept-encoding"] == "gzip"
 
 
+@pytest.mark.parametrize("cut", [1, 5, 10])
+async def test_one_that_breaks_off_before_its_content_is_not_empty(cut: int, clock: FakeClock) -> None:
+    header = "Content-Encoding: gzip"
+    async with raw_server(http(200, PACKED[:cut], header), http(200, PACKED, header)) as server:
+        async with VoucherifyClient("i", "t", base_url=server.url, clock=clock) as client:
+            assert await client.request("GET", "/v1/orders/o-1") == {"id": "ord_1", "source_id": "o-1"}
+
+
 async def test_a_large_import_warns_of_nothing(emulator: Emulator, client: VoucherifyClient) -> None:
     orders = [NewOrder(source_id=f"o-{number}", metadata={"note": "x" * 2000}) for number in range(1000)]
     job = await client.orders.import_orders(orders)  # 2 MB: aiohttp warns of such bodies in one piece

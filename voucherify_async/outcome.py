@@ -120,13 +120,14 @@ async def _body_and_problem(answer: aiohttp.ClientResponse, most_bytes: int) -> 
             return await answer.read(), None
     if length is not None and length > most_bytes:
         return b"", f"it is larger than {most_bytes} bytes"
-    body = bytearray()
+    body, begun = bytearray(), False
     while packed := await answer.content.readany():
+        begun = True
         for piece in (packed,) if gunzip is None else gunzip.pieces(packed):
             body += piece
             if len(body) > most_bytes:
                 return b"", f"it is larger than {most_bytes} bytes"
-    if gunzip is not None and body:  # an answer without content, such as a 204, has nothing to unpack
+    if gunzip is not None and begun:  # an answer without content, such as a 204, has nothing to unpack
         gunzip.end()
     return bytes(body), None
 
