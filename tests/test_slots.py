@@ -47,6 +47,15 @@ async def test_one_that_waits_too_long_leaves_the_line() -> None:
     assert slots.free == 1
 
 
+async def test_who_gives_up_leaves_nothing_behind() -> None:
+    slots = Slots(1)
+    assert slots.take()
+    for _ in range(20):
+        with pytest.raises(TimeoutError):
+            await slots.wait(0.0)
+    assert len(slots._line) == 0
+
+
 async def test_a_turn_that_comes_in_the_moment_of_giving_up_goes_to_the_next() -> None:
     slots = Slots(1)
     assert slots.take()

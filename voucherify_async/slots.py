@@ -7,6 +7,7 @@ and who is cancelled in the turn in which it was woken leaves those behind it as
 
 import asyncio
 from collections import deque
+from contextlib import suppress
 
 
 class Slots:
@@ -53,6 +54,9 @@ class Slots:
         except BaseException:
             if turn.done() and not turn.cancelled():
                 self.release()  # it came in the very moment of giving up
+            else:
+                with suppress(ValueError):  # passed over already
+                    self._line.remove(turn)
             raise
 
     def release(self) -> None:
