@@ -217,6 +217,19 @@ async def test_a_client_that_closes_leaves_another_with_the_same_auth_working(
     await second.aclose()
 
 
+async def test_a_client_that_closes_before_its_renewal_began_leaves_another_working(
+    emulator: Emulator, clock: FakeClock
+) -> None:
+    auth = OAuthAuth(emulator.app_id, emulator.app_token)
+    first, second = oauth(emulator, clock, auth), oauth(emulator, clock, auth)
+    one, two, _ = await asyncio.gather(
+        first.orders.list(), second.orders.list(), first.aclose(), return_exceptions=True
+    )
+    await second.aclose()
+    assert isinstance(one, ClientClosedError)
+    assert not isinstance(two, BaseException), two
+
+
 async def test_the_oauth_endpoints(emulator: Emulator, client: VoucherifyClient) -> None:
     token = await client.oauth.generate(scope="orders exports")
     assert token.scope == "orders exports"

@@ -7,7 +7,7 @@ from typing import Any, Final, NoReturn, Protocol, TypeVar
 
 from voucherify_async.call import ApiResponse, Call, json_decoder
 from voucherify_async.clock import Clock
-from voucherify_async.errors import ConfigurationError
+from voucherify_async.errors import ClientClosedError, ConfigurationError
 from voucherify_async.models.oauth import OAuthToken
 from voucherify_async.secretive import hushed
 from voucherify_async.wire import checked_header_value, query_string
@@ -187,6 +187,8 @@ class OAuthAuth(_Secretive):
             if renewal.cancelled():
                 continue  # the client that fetched for all was closed; fetch anew
             if (error := renewal.exception()) is not None:
+                if isinstance(error, ClientClosedError):
+                    continue  # likewise; if it was the own client, that says so where the next is started
                 raise copy(error)  # one for each who waits: an error that is raised gathers frames
             if self._signed is not None:
                 return self._signed  # fresh, however short its life
