@@ -16,7 +16,7 @@ from voucherify_async.errors import ConfigurationError
 from voucherify_async.events import Event
 from voucherify_async.inputs import checked_json
 from voucherify_async.models.jobs import AsyncAction, Export
-from voucherify_async.options import Cluster, PoolLimits, RetryPolicy, Timeouts, check_range
+from voucherify_async.options import Cluster, PoolLimits, RetryPolicy, Timeouts, check_range, check_seconds
 from voucherify_async.poller import ExportSource, ImportSource, Poller
 from voucherify_async.ratelimit import HeaderRateLimiter, RateLimiter
 from voucherify_async.reporting import Reporter
@@ -217,6 +217,7 @@ class VoucherifyClient:
         if isinstance(timeout, Timeouts):
             timeouts = timeout
         elif timeout is not None:
+            check_seconds("timeouts.total", timeout)  # msgspec 0.20 does not check what it replaces
             timeouts = msgspec.structs.replace(timeouts, total=timeout)
         merged = dict(now.headers)
         if headers is not None and not isinstance(headers, Mapping):
