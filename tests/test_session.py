@@ -238,6 +238,17 @@ async def test_no_request_is_repeated_behind_our_back(emulator: Emulator, kind: 
     assert (mine > 0) == injected  # what a user put into the session is still there
 
 
+async def test_a_middleware_may_answer_a_challenge() -> None:
+    challenge = 'WWW-Authenticate: Digest realm="gateway", nonce="abc", qop="auth", algorithm=MD5'
+    async with raw_server(http(401, b"{}", challenge), PAGE) as server:
+        async with aiohttp.ClientSession(middlewares=[aiohttp.DigestAuthMiddleware("u", "p")]) as session:
+            client = VoucherifyClient(
+                "i", "t", base_url=server.url, session=session, retry=RetryPolicy(max_attempts=1)
+            )
+            assert (await client.orders.list()).orders == []
+        assert len(server.requests) == 2
+
+
 async def test_a_repeat_that_the_budget_does_not_pay_for_waits_and_then_tells_what_went_wrong(
     emulator: Emulator, clock: FakeClock
 ) -> None:

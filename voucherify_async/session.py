@@ -99,16 +99,18 @@ class _Connector(aiohttp.TCPConnector):
 
 def _sent_once(session: aiohttp.ClientSession) -> list[aiohttp.ClientMiddlewareType]:
     """What keeps a user's session from sending a request again by itself, behind what the user put there."""
-    sent = False
+    unanswered = False
 
     async def refuse_another(
         request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
-        nonlocal sent
-        if sent:
+        nonlocal unanswered
+        if unanswered:
             raise aiohttp.ServerDisconnectedError("the connection was lost while the request was under way")
-        sent = True
-        return await handler(request)
+        unanswered = True
+        answer = await handler(request)
+        unanswered = False  # who sends again after an answer means it, such as aiohttp's DigestAuthMiddleware
+        return answer
 
     # Those of a request go in place of the session's, which have no public name (aiohttp 3.14.5, client.py).
     return [*getattr(session, "_middlewares", ()), refuse_another]
