@@ -357,3 +357,19 @@ async def test_redirects_give_their_connection_back(emulator: Emulator) -> None:
             with pytest.raises(ApiError, match="redirect"):
                 await client.orders.list()
         assert (await client.orders.list()).total == 0
+
+
+async def test_a_call_that_is_cleared_away_outside_its_context_gives_its_turn_back() -> None:
+    """As a task is that a loop left behind: its coroutine is closed wherever the collector finds it."""
+    client = VoucherifyClient("i", "t", base_url="http://127.0.0.1:9")
+    call = client.orders.create(NewOrder(amount=1))
+
+    async def begin() -> None:
+        call.send(None)  # to its first turn of the loop, with a connection's turn taken
+
+    await asyncio.create_task(begin())
+    slots = client._session._life.opened().slots
+    assert slots.free == slots.count - 1
+    call.close()
+    assert slots.free == slots.count
+    await client.aclose()

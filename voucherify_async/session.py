@@ -4,6 +4,7 @@ import asyncio
 import ssl
 import zlib
 from collections.abc import Coroutine, Iterator, Mapping
+from contextlib import suppress
 from contextvars import ContextVar
 from io import BytesIO
 from typing import Any, Final, TypeVar, cast
@@ -387,9 +388,10 @@ class SessionManager:
                 return Answer(answer.status, answer.headers, download)
             return await read_answer(answer, self._max_body_bytes)
         finally:
-            _BEING_SENT.reset(being_sent)
             if not arriving:
                 slots.release()
+            with suppress(ValueError):  # a task that nobody ends is cleared away outside its context
+                _BEING_SENT.reset(being_sent)
 
     async def download(self, file: ExportFile, options: CallOptions) -> Download:
         """Ask for a file, and come back when it begins to arrive. The caller closes it.
