@@ -7,10 +7,11 @@ from typing import Any, TypeVar
 
 import pytest
 
-from tests.fakes import FakeClock, until
+from tests.fakes import FakeClock, http, raw_server, until
 from voucherify_async import (
     ConfigurationError,
     ConnectError,
+    DecodeError,
     HeaderRateLimiter,
     NewOrder,
     NotFoundError,
@@ -100,6 +101,16 @@ async def test_errors_and_cancelled_calls_have_an_end_too(emulator: Emulator) ->
         (1, None, "RequestTimeoutError", True),
     ]
     assert len(of_type(events, AttemptStarted)) == len(of_type(events, AttemptEnded)) == 4
+
+
+async def test_the_end_of_a_call_says_what_its_error_says() -> None:
+    events: list[Event] = []
+    async with raw_server(http(200, b'{"id":5}')) as server:
+        async with VoucherifyClient("i", "t", base_url=server.url, on_event=events.append) as client:
+            with pytest.raises(DecodeError) as caught:
+                await client.orders.create(NewOrder(amount=1))
+    (ended,) = of_type(events, CallEnded)
+    assert (ended.outcome_unknown, caught.value.outcome_unknown) == (True, True)
 
 
 async def test_a_token_that_is_renewed_is_an_attempt_of_its_own(emulator: Emulator) -> None:

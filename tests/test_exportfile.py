@@ -27,6 +27,7 @@ from voucherify_async import (
 )
 from voucherify_async.emulator import Emulator
 from voucherify_async.emulator.faults import Fault
+from voucherify_async.models.jobs import ExportFile
 
 TABLE = b"source_id,amount\r\n" + b"".join(b"o-%d,%d\r\n" % (number, number) for number in range(5000))
 PACKED = gzip.compress(TABLE)
@@ -280,3 +281,36 @@ async def test_an_accepted_job_without_an_id_does_not_fit(clock: FakeClock, body
                 with pytest.raises(DecodeError) as caught:
                     await start
                 assert caught.value.outcome_unknown
+
+
+async def test_two_who_read_one_file_at_once_are_not_cancelled_later() -> None:
+    more = asyncio.Event()
+
+    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n")
+        await more.wait()
+        writer.write(b"abc")
+        writer.close()
+
+    async with await asyncio.start_server(drip, "127.0.0.1", 0) as listener:
+        url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+        client = VoucherifyClient("i", "t", base_url=url)
+        download = await client._session.download(ExportFile(url=f"{url}/x"), client._options)
+        ended = asyncio.Event()
+
+        async def read() -> str:
+            assert await download.chunk() == b"abc"
+            await ended.wait()  # within no call of the client any more
+            return "done"
+
+        first = asyncio.create_task(read())
+        await asyncio.sleep(0)
+        with pytest.raises(RuntimeError, match="another coroutine"):
+            await download.chunk()
+        more.set()
+        await until(download._answer.content.at_eof)
+        download.close()
+        await client.aclose()
+        ended.set()
+        assert await first == "done"

@@ -11,7 +11,7 @@ from yarl import URL
 
 from voucherify_async import ConnectError, RequestTimeoutError
 from voucherify_async.call import Call, any_json, never
-from voucherify_async.outcome import broken
+from voucherify_async.outcome import Answer, broken, refused
 from voucherify_async.retry import Fault
 
 CALL: Call[Any] = Call("POST", "/v1/orders", any_json)
@@ -67,3 +67,12 @@ def test_a_query_is_not_told_in_whatever_spelling_aiohttp_tells_it(url: str) -> 
 def test_what_is_not_about_the_network_stays_what_it_is() -> None:
     with pytest.raises(RuntimeError, match="a mistake"):
         broken(CALL, RuntimeError("a mistake"), 1)
+
+
+OF_THE_CYCLE = [(429, Fault.FINAL), (500, Fault.MAYBE_DONE), (408, Fault.MAYBE_DONE)]
+
+
+@pytest.mark.parametrize(("status", "fault"), OF_THE_CYCLE)
+def test_the_type_of_a_limit_says_something_of_a_429_alone(status: int, fault: Fault) -> None:
+    answer = Answer(status, {"X-Rate-Limit-Type": "api_calls_cycle"}, b"{}")
+    assert refused(CALL, answer, 1, 0.0).fault is fault

@@ -208,6 +208,17 @@ async def test_an_answer_behind_which_the_connection_ends_harms_nothing(
     assert emulator.effects.handled["POST", "/v1/orders"] == 60
 
 
+async def test_a_proxy_that_hangs_up_before_the_request_goes_out_is_no_unknown_outcome(clock: FakeClock) -> None:
+    async with raw_server(None) as proxy:  # closes on CONNECT
+        async with VoucherifyClient(
+            "i", "t", base_url="https://api.test", proxy=proxy.url, clock=clock, retry=RetryPolicy(max_attempts=2)
+        ) as client:
+            with pytest.raises(ConnectError) as caught:
+                await client.orders.create(NewOrder(amount=1))
+        assert [line.split()[0] for line in proxy.lines] == ["CONNECT", "CONNECT"]
+    assert (caught.value.attempts, caught.value.outcome_unknown) == (2, False)
+
+
 async def test_a_deadline_while_a_connection_is_made_is_no_unknown_outcome() -> None:
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()  # no answer to the client's part of the TLS handshake

@@ -327,3 +327,10 @@ def test_a_wait_that_is_absurdly_long_is_one_all_the_same() -> None:
 )
 def test_which_answers_are_what_was_asked_for(status: int, success: bool) -> None:
     assert is_success(status) == success
+
+
+def test_the_token_of_an_address_that_a_message_tells_is_taken_out() -> None:
+    body = b'{"message":"gone: https://h/x?token=hush","details":"https://h/x?a=1\\u0026token=hush"}'
+    error = error_for(404, body)
+    assert error.message == "gone: https://h/x?token=..."
+    assert "hush" not in f"{error} {error.details} {error.body!r}"

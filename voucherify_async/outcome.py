@@ -142,7 +142,7 @@ class Download:
     Args:
         answer: whose body is not read yet, and not unpacked.
         call: that it answers.
-        within: what reading happens within, so that a closing client ends it.
+        within: makes what each reading happens within, so that a closing client ends it.
         release: gives back the turn at the pool, once.
 
     Attributes:
@@ -154,7 +154,7 @@ class Download:
         answer: aiohttp.ClientResponse,
         call: Call[Any],
         *,
-        within: AbstractContextManager[None, None],
+        within: Callable[[], AbstractContextManager[None, None]],
         release: Callable[[], None],
     ) -> None:
         self._answer = answer
@@ -197,7 +197,7 @@ class Download:
         return piece
 
     async def _arriving(self) -> bytes:
-        with self._within:
+        with self._within():
             try:
                 return await self._answer.content.readany()
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -231,14 +231,14 @@ class Failed(msgspec.Struct, frozen=True):
     limited: bool = False
 
 
-def broken(call: Call[Any], error: Exception, attempt: int) -> Failed:
-    """No answer, or not the whole of it."""
+def broken(call: Call[Any], error: Exception, attempt: int, *, in_flight: bool = True) -> Failed:
+    """No answer, or not the whole of it; surely not done if it was not even in flight."""
     if isinstance(error, RuntimeError):
         raise error.with_traceback(None) from None  # not about the network; aiohttp's frames hold the headers
     fault = Fault.MAYBE_DONE
     if isinstance(error, aiohttp.ClientConnectorCertificateError) or _refused_by_proxy(error):
         fault = Fault.FINAL
-    elif isinstance(error, _NOT_SENT):
+    elif not in_flight or isinstance(error, _NOT_SENT):
         fault = Fault.NOT_DONE
     return Failed(transport_error(call, error, attempts=attempt), fault)
 
@@ -266,7 +266,7 @@ def refused(call: Call[Any], answer: Answer, attempt: int, now: float) -> Failed
     """An answer with an error status."""
     fault = fault_of_status(answer.status)
     kind = answer.headers.get("X-Rate-Limit-Type") or "api_calls"
-    if kind == "api_calls_cycle":
+    if answer.status == 429 and kind == "api_calls_cycle":
         fault = Fault.FINAL  # used up for weeks, whatever Retry-After says
     error = error_of_answer(call, answer.status, answer.headers, _body_of(answer), now=now, attempts=attempt)
     # A wait of none, or for a limit of its own, is one that the limiter lets nobody else share.

@@ -130,7 +130,8 @@ class CallReport:
                 state.attempts,
                 state.status,
                 None if kind is None else kind.__name__,
-                kind is not None and (state.maybe_done or state.in_flight),
+                # As the error tells it, if it does: after a good status that cannot be read it has been done.
+                kind is not None and getattr(error, "outcome_unknown", state.maybe_done or state.in_flight),
                 self._clock.monotonic() - state.started,
             )
         )

@@ -218,7 +218,7 @@ class SessionManager:
             except (aiohttp.ClientError, TimeoutError, OSError, RuntimeError, zlib.error) as error:
                 if self._life.closed or opened.http.closed:
                     raise ClientClosedError(CLOSED_MEANWHILE) from None
-                failed = broken(call, error, state.attempts)
+                failed = broken(call, error, state.attempts, in_flight=state.in_flight)
             except Exception as error:  # such as one of a tracing function of the user's session
                 raise error.with_traceback(None) from None  # aiohttp's frames hold the headers
             else:
@@ -383,7 +383,7 @@ class SessionManager:
             if report is not None:
                 report.answered(answer.headers)
             if call.streamed and is_success(answer.status):
-                download = Download(answer, call, within=self._life.call(), release=slots.release)
+                download = Download(answer, call, within=self._life.call, release=slots.release)
                 arriving = True
                 return Answer(answer.status, answer.headers, download)
             return await read_answer(answer, self._max_body_bytes)

@@ -340,7 +340,7 @@ def error_of_answer(
     attempts: int,
 ) -> ApiError:
     """The error that an answer stands for, with all that the service said."""
-    said = _error_body(body)
+    said = _error_body(without_tokens(body))
     circumstances: dict[str, Any] = {
         "status": status,
         "code": said.get("code"),
