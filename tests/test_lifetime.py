@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -152,6 +152,60 @@ def test_an_injected_session_that_its_user_closes(served: Emulator) -> None:
             await client.orders.list()
 
     asyncio.run(main())
+
+
+def test_clean_up_that_runs_when_the_loop_ends_may_still_call(served: Emulator) -> None:
+    client = served.client()
+    kept: list[AsyncGenerator[None, None]] = []
+
+    async def cleans_up() -> AsyncGenerator[None, None]:
+        try:
+            yield
+        finally:
+            await client.orders.create(NewOrder(source_id="last"))
+
+    async def main() -> None:
+        await client.orders.list()
+        kept.append(cleans_up())
+        await anext(kept[0])
+
+    asyncio.run(main())
+    assert served.effects.of("last").created == 1
+    opened = client._session._life._opened
+    assert opened is not None
+    assert opened.http.closed
+
+
+def test_a_loop_that_closes_its_generators_and_goes_on(served: Emulator) -> None:
+    client = served.client()
+
+    async def main() -> None:
+        await client.orders.list()
+        await asyncio.get_running_loop().shutdown_asyncgens()
+        with pytest.warns(
+            ResourceWarning, match="scheduled after"
+        ):  # asyncio's own; there is no later moment to close
+            assert (await client.orders.list()).total == 0
+        await client.aclose()
+
+    asyncio.run(main())
+
+
+def test_loops_that_take_turns_keep_a_session_each(served: Emulator) -> None:
+    client = served.client()
+    loops = [asyncio.new_event_loop() for _ in range(2)]
+    used = []
+    for loop in loops * 3:
+        loop.run_until_complete(client.orders.list())
+        used.append(client._session._life._opened)
+    assert used == used[:2] * 3
+    assert used[0] is not used[1]
+    for loop in loops:
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
+    assert all(opened is not None and opened.http.closed for opened in used)
+    asyncio.run(use(client))
+    assert client._session._life._resting == []
 
 
 FORK = """

@@ -73,7 +73,13 @@ class ConfigurationError(VoucherifyError, ValueError):
 
 
 class ClientClosedError(VoucherifyError, RuntimeError):
-    """The client was closed, before the call or while it was under way."""
+    """The client was closed, before the call or while it was under way.
+
+    Attributes:
+        outcome_unknown: whether the service may have done what was asked.
+    """
+
+    outcome_unknown: bool = False
 
 
 class EventLoopError(VoucherifyError, RuntimeError):

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Final
@@ -22,30 +22,44 @@ class Opened:
     Attributes:
         http: aiohttp's.
         slots: the turns at its connections.
+        closer: closes it; None if it is a user's.
     """
 
     __slots__ = ("closer", "http", "loop", "process", "slots")
 
-    def __init__(self, http: aiohttp.ClientSession, slots: Slots, *, ours: bool) -> None:
+    def __init__(self, http: aiohttp.ClientSession, slots: Slots, calls: set[asyncio.Task[Any]] | None) -> None:
         self.http = http
         self.slots = slots
         self.loop = asyncio.get_running_loop()
         self.process = os.getpid()
-        self.closer = _closes_at_the_end(http.close) if ours else None
+        self.closer = None if calls is None else _closes_at_the_end(http, calls)
         if self.closer is not None:
             with suppress(StopIteration):  # which is how it says that it waits at its yield now
                 self.closer.__anext__().send(None)
 
+    @property
+    def usable(self) -> bool:
+        """Whether it is open. One of a user's is theirs to close, and theirs to know."""
+        return self.closer is None or not self.http.closed
 
-async def _closes_at_the_end(close: Callable[[], Awaitable[None]]) -> AsyncGenerator[None, None]:
+
+async def _closes_at_the_end(
+    http: aiohttp.ClientSession, calls: set[asyncio.Task[Any]]
+) -> AsyncGenerator[None, None]:
     """Close when the generator is, which `asyncio.run` and its like do to all that are left when their loop ends.
 
-    A client that goes on to the next loop, at module level say, leaves no open sockets behind that way.
+    A client that goes on to the next loop, at module level say, leaves no open sockets behind that way. Generators
+    of the user's own are closed at the same time, and what they call in doing so is waited for.
     """
+    process, loop = os.getpid(), asyncio.get_running_loop()
     try:
         yield
     finally:
-        await close()
+        if os.getpid() == process:  # else it is a fork's copy, whose sockets are its parent's too
+            await asyncio.sleep(0)
+            while under_way := [task for task in calls if not task.done() and task.get_loop() is loop]:
+                await asyncio.wait(under_way)
+            await http.close()
 
 
 # Sessions that came over a fork. Their sockets and the selector behind them are the parent's too, and taking one
@@ -73,6 +87,7 @@ class Lifetime:
         self._injected = injected
         self._connections = connections
         self._opened: Opened | None = None
+        self._resting: list[Opened] = []  # of loops that stand still, and may go on
         self._tasks: set[asyncio.Task[None]] = set()  # ours
         self._calls: set[asyncio.Task[Any]] = set()  # users' tasks that are within a call
         self._ended: set[asyncio.Task[Any]] = set()  # those whose call a closing client has ended
@@ -88,28 +103,38 @@ class Lifetime:
         """
         loop = asyncio.get_running_loop()
         opened = self._opened
-        if opened is not None and opened.loop is loop:
+        if opened is not None and opened.loop is loop and opened.usable:
             return opened
         if self.closed:
             raise ClientClosedError(CLOSED)
         if opened is not None and opened.process != os.getpid():
             _INHERITED.append(opened)
-            self._opened = opened = None
-        if opened is not None and (self._injected is not None or opened.loop.is_running()):
-            raise EventLoopError("the client belongs to another event loop; make one client for each loop")
+        elif opened is not None and opened.loop is not loop:
+            if self._injected is not None or opened.loop.is_running():
+                raise EventLoopError("the client belongs to another event loop; make one client for each loop")
+            self._resting.append(opened)
         # aiohttp keeps the loop to itself, and its own complaint comes late and does not name the cause.
         if self._injected is not None and getattr(self._injected, "_loop", loop) is not loop:
             raise EventLoopError("the session that was given belongs to another event loop")
-        # A loop that has ended took its connections and tasks with it: start afresh on this one.
-        self._tasks = {task for task in self._tasks if task.get_loop() is loop}
-        self._calls.clear()
-        self._ended.clear()
-        if self._injected is None:
-            self._opened = Opened(self._make_session(), Slots(self._connections), ours=True)
-        else:
-            slots = Slots(_fewest(self._connections, self._injected.connector))
-            self._opened = Opened(self._injected, slots, ours=False)
+        self._opened = self._on_this(loop)
         return self._opened
+
+    def _on_this(self, loop: asyncio.AbstractEventLoop) -> Opened:
+        """The session of a loop that goes on, or a new one."""
+        # A loop that has ended took its connections, tasks and calls with it.
+        self._tasks = {task for task in self._tasks if not task.get_loop().is_closed()}
+        self._calls.difference_update([call for call in self._calls if call.get_loop().is_closed()])
+        self._ended &= self._calls
+        self._resting = [one for one in self._resting if not one.loop.is_closed()]
+        for place, rested in enumerate(self._resting):
+            if rested.loop is loop:
+                del self._resting[place]
+                if rested.usable:
+                    return rested
+                break
+        if self._injected is None:
+            return Opened(self._make_session(), Slots(self._connections), self._calls)
+        return Opened(self._injected, Slots(_fewest(self._connections, self._injected.connector)), None)
 
     def call(self) -> "WithinCall":
         """What a call happens within, so that closing the client ends it."""
@@ -159,6 +184,7 @@ class Lifetime:
             if call.get_loop() is loop:
                 self._ended.add(call)
                 call.cancel()
+        self._calls.clear()
         await asyncio.gather(*tasks, return_exceptions=True)
         if opened is not None and opened.loop is loop and opened.closer is not None:
             await opened.closer.aclose()

@@ -189,13 +189,16 @@ class SessionManager:
         self, opened: Opened, call: Call[T], options: CallOptions, state: State, report: CallReport | None
     ) -> ApiResponse[T]:
         deadline = asyncio.timeout(state.total)
-        with self._life.call():
-            try:
+        try:
+            with self._life.call():
                 async with deadline:
                     return await self._attempts(opened, call, options, state, report)
-            except TimeoutError as error:
-                if isinstance(error, VoucherifyError) or not deadline.expired():
-                    raise
+        except TimeoutError as error:
+            if isinstance(error, VoucherifyError) or not deadline.expired():
+                raise
+        except ClientClosedError as error:
+            error.outcome_unknown = state.maybe_done or state.in_flight
+            raise
         # Not raised where it was caught: the frames below hold the signed headers.
         raise overdue(call, state) from state.last
 
