@@ -393,7 +393,7 @@ async def test_the_twins_return_the_whole_answer(emulator: Emulator, client: Vou
 def test_quoting_an_id_is_reversible(source_id: str) -> None:
     from urllib.parse import unquote
 
-    from voucherify_async.wire import quoted_id
+    from voucherify_async.urls import quoted_id
 
     quoted = quoted_id("order_id", source_id)
     assert unquote(quoted, errors="strict") == source_id

@@ -11,19 +11,15 @@ from hypothesis import strategies as st
 
 from voucherify_async import ApiError, ConfigurationError, RateLimitError, ServerError
 from voucherify_async.call import Call, any_json
-from voucherify_async.wire import (
-    asked_wait,
+from voucherify_async.urls import (
     checked_base_url,
     checked_download_url,
     checked_path,
-    decode_error,
-    error_of_answer,
-    is_success,
     may_carry_keys,
     query_string,
-    service_time,
     without_query,
 )
+from voucherify_async.wire import asked_wait, decode_error, error_of_answer, is_success, service_time
 
 NOW = 1_800_000_000.0
 CALL: Call[object] = Call("GET", "/v1/orders/o-1", any_json)

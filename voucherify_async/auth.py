@@ -10,7 +10,8 @@ from voucherify_async.clock import Clock
 from voucherify_async.errors import ClientClosedError, ConfigurationError
 from voucherify_async.models.oauth import OAuthToken
 from voucherify_async.secretive import hushed
-from voucherify_async.wire import checked_header_value, query_string
+from voucherify_async.urls import query_string
+from voucherify_async.wire import checked_header_value
 
 T = TypeVar("T")
 

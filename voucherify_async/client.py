@@ -26,17 +26,15 @@ from voucherify_async.resources.oauth import OAuth
 from voucherify_async.resources.orders import Orders
 from voucherify_async.secretive import hushed
 from voucherify_async.session import CallOptions, SessionManager, call_options
-from voucherify_async.wire import (
+from voucherify_async.urls import (
     CLUSTERS,
     checked_base_url,
-    checked_header_name,
-    checked_header_value,
     checked_path,
     checked_proxy,
-    client_headers,
     is_plain_http,
     query_string,
 )
+from voucherify_async.wire import checked_header_name, checked_header_value, client_headers
 
 T = TypeVar("T")
 

@@ -28,7 +28,8 @@ from voucherify_async.gunzip import Gunzip
 from voucherify_async.retry import Fault, fault_of_status
 from voucherify_async.secretive import Secretive
 from voucherify_async.slots import Slots
-from voucherify_async.wire import decode_error, error_of_answer, is_success, without_query
+from voucherify_async.urls import without_query
+from voucherify_async.wire import decode_error, error_of_answer, is_success
 
 _GZIP: Final = {"gzip", "x-gzip"}
 _NOT_SENT: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError)

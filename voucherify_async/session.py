@@ -5,7 +5,7 @@ import ssl
 import zlib
 from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import suppress
-from contextvars import ContextVar
+from functools import partial
 from io import BytesIO
 from typing import Any, Final, TypeVar, cast
 
@@ -16,6 +16,7 @@ from voucherify_async.auth import Auth, Signature, SignedHeaders, key_headers_of
 from voucherify_async.budget import RetryBudget
 from voucherify_async.call import UNREADABLE, ApiResponse, Call, never
 from voucherify_async.clock import Clock
+from voucherify_async.connections import BEING_SENT, new_session, sent_once
 from voucherify_async.errors import (
     ApiError,
     ClientClosedError,
@@ -47,12 +48,8 @@ from voucherify_async.ratelimit import RateLimiter
 from voucherify_async.reporting import CallReport, Reporter
 from voucherify_async.retry import Fault, wait_before_repeat
 from voucherify_async.secretive import Secretive
-from voucherify_async.wire import (
-    checked_download_url,
-    is_success,
-    may_carry_keys,
-    request_id_of,
-)
+from voucherify_async.urls import checked_download_url, may_carry_keys
+from voucherify_async.wire import is_success, request_id_of
 
 T = TypeVar("T")
 
@@ -84,39 +81,6 @@ def call_options(timeouts: Timeouts, retry: RetryPolicy, headers: Mapping[str, s
     return CallOptions(timeouts, retry, headers, limits)
 
 
-# The call whose request is handed to aiohttp, so that it learns when a connection takes it.
-_BEING_SENT: Final[ContextVar[State | None]] = ContextVar("voucherify_async_being_sent", default=None)
-
-
-class _Connector(aiohttp.TCPConnector):
-    """Tells a call when its request goes out: until then the service cannot have done it."""
-
-    async def connect(self, *args: Any, **kwargs: Any) -> Any:
-        connection = await super().connect(*args, **kwargs)
-        if (state := _BEING_SENT.get()) is not None:
-            state.in_flight = True
-        return connection
-
-
-def _sent_once(session: aiohttp.ClientSession) -> list[aiohttp.ClientMiddlewareType]:
-    """What keeps a user's session from sending a request again by itself, behind what the user put there."""
-    unanswered = False
-
-    async def refuse_another(
-        request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
-    ) -> aiohttp.ClientResponse:
-        nonlocal unanswered
-        if unanswered:
-            raise aiohttp.ServerDisconnectedError("the connection was lost while the request was under way")
-        unanswered = True
-        answer = await handler(request)
-        unanswered = False  # who sends again after an answer means it, such as aiohttp's DigestAuthMiddleware
-        return answer
-
-    # Those of a request go in place of the session's, which have no public name (aiohttp 3.14.5, client.py).
-    return [*getattr(session, "_middlewares", ()), refuse_another]
-
-
 class SessionManager:
     """Owns the connections of a client and sends its calls.
 
@@ -145,17 +109,19 @@ class SessionManager:
         self.reporter = reporter
         self._auth = auth
         self._options = options
-        self._pool = pool
         self._limiter = rate_limiter
         self._budget = RetryBudget(clock)
         # True stands for aiohttp's own verifying context, of which there is one per process.
         self._ssl: ssl.SSLContext | bool = ssl_context or True
         self._proxy = proxy
-        self._trust_env = trust_env
         self._allow_plain_http = allow_plain_http
         self._max_body_bytes = max_body_bytes
         self._injected = session is not None
-        self._life = Lifetime(self._new_session, injected=session, connections=pool.max_connections)
+        self._life = Lifetime(
+            partial(new_session, keepalive=pool.keepalive, trust_env=trust_env),
+            injected=session,
+            connections=pool.max_connections,
+        )
 
     # --- Sending --------------------------------------------------------------------------------------------
 
@@ -356,7 +322,7 @@ class SessionManager:
             except TimeoutError:
                 raise crowded(call, state, slots, options.timeouts.pool) from None
         arriving = False
-        being_sent = _BEING_SENT.set(state)
+        being_sent = BEING_SENT.set(state)
         try:
             if not call.repeatable:
                 # A kept connection that the server has closed already must not be taken for this one. Two turns of
@@ -380,7 +346,7 @@ class SessionManager:
                 ssl=self._ssl,
                 proxy=self._proxy,
                 auto_decompress=False,
-                middlewares=_sent_once(opened.http) if self._injected else None,
+                middlewares=sent_once(opened.http) if self._injected else None,
             )
             state.status = answer.status
             if report is not None:
@@ -394,7 +360,7 @@ class SessionManager:
             if not arriving:
                 slots.release()
             with suppress(ValueError):  # a task that nobody ends is cleared away outside its context
-                _BEING_SENT.reset(being_sent)
+                BEING_SENT.reset(being_sent)
 
     async def download(self, file: ExportFile, options: CallOptions) -> Download:
         """Ask for a file, and come back when it begins to arrive. The caller closes it.
@@ -417,18 +383,6 @@ class SessionManager:
             raise error.with_traceback(None) from None
 
     # --- Life -----------------------------------------------------------------------------------------------
-
-    def _new_session(self) -> aiohttp.ClientSession:
-        session = aiohttp.ClientSession(
-            # Whose turn it is, `Slots` decides; see there.
-            connector=_Connector(limit=0, keepalive_timeout=self._pool.keepalive),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=self._trust_env,
-        )
-        # By itself it sends a GET, PUT or DELETE again when a kept connection turns out to be closed, unseen by the
-        # retry rules, the limiter and `attempts`. There is no public way to say no (aiohttp 3.14.5, client.py).
-        session._retry_connection = False
-        return session
 
     def belong_here(self) -> None:
         """Make sure that the client may be used on the running loop.

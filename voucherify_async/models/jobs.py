@@ -9,7 +9,7 @@ from msgspec import Struct
 from voucherify_async.errors import ImportFailedError
 from voucherify_async.models.orders import AwareTime
 from voucherify_async.secretive import Secretive
-from voucherify_async.wire import without_query
+from voucherify_async.urls import without_query
 
 
 class AsyncAction(Struct, frozen=True, kw_only=True, gc=False):

@@ -7,7 +7,7 @@ from voucherify_async.errors import ConfigurationError
 from voucherify_async.models.jobs import AsyncAction, AsyncActionPage
 from voucherify_async.options import check_range
 from voucherify_async.resources.endpoint import Resource, WithHttpInfo, endpoint, with_http_info
-from voucherify_async.wire import query_string, quoted_id
+from voucherify_async.urls import query_string, quoted_id
 
 _decode_action = json_decoder(AsyncAction)
 _decode_page = json_decoder(AsyncActionPage)

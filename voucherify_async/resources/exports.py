@@ -6,7 +6,7 @@ from voucherify_async.call import Call, json_decoder, nothing
 from voucherify_async.models.jobs import Export, ExportPage
 from voucherify_async.options import check_choice, check_range
 from voucherify_async.resources.endpoint import Resource, WithHttpInfo, endpoint, with_http_info
-from voucherify_async.wire import query_string, quoted_id
+from voucherify_async.urls import query_string, quoted_id
 
 ExportListOrder = Literal["created_at", "-created_at", "status", "-status"]
 

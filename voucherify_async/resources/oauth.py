@@ -4,7 +4,8 @@ from voucherify_async.auth import token_call
 from voucherify_async.call import Call, json_decoder, nothing
 from voucherify_async.models.oauth import OAuthToken, TokenIntrospection
 from voucherify_async.resources.endpoint import Resource, WithHttpInfo, endpoint, with_http_info
-from voucherify_async.wire import checked_header_value, query_string
+from voucherify_async.urls import query_string
+from voucherify_async.wire import checked_header_value
 
 _decode_introspection = json_decoder(TokenIntrospection)
 _FORM = "application/x-www-form-urlencoded"

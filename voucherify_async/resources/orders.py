@@ -18,7 +18,7 @@ from voucherify_async.options import check_choice, check_range
 from voucherify_async.poller import Poller
 from voucherify_async.resources.endpoint import Resource, WithHttpInfo, endpoint, with_http_info
 from voucherify_async.session import CallOptions, SessionManager
-from voucherify_async.wire import query_string, quoted_id
+from voucherify_async.urls import query_string, quoted_id
 
 OrderListOrder = Literal["created_at", "-created_at", "updated_at", "-updated_at"]
 OrderExportOrder = Literal["created_at", "-created_at", "updated_at", "-updated_at", "status", "-status"]

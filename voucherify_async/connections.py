@@ -1,0 +1,59 @@
+"""Sessions of aiohttp with their habits put right: none repeats a request unseen, ours tell when one goes out."""
+
+from contextvars import ContextVar
+from typing import Any, Final
+
+import aiohttp
+
+from voucherify_async.outcome import State
+
+# The call whose request is handed to aiohttp, so that it learns when a connection takes it.
+BEING_SENT: Final[ContextVar[State | None]] = ContextVar("voucherify_async_being_sent", default=None)
+
+
+def new_session(*, keepalive: float, trust_env: bool) -> aiohttp.ClientSession:
+    """A session of the client's own, on the running loop.
+
+    Args:
+        keepalive: seconds for which an idle connection is kept.
+        trust_env: whether to look for a proxy in the environment.
+    """
+    session = aiohttp.ClientSession(
+        # Whose turn it is, `Slots` decides; see there.
+        connector=_Connector(limit=0, keepalive_timeout=keepalive),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        trust_env=trust_env,
+    )
+    # By itself it sends a GET, PUT or DELETE again when a kept connection turns out to be closed, unseen by the
+    # retry rules, the limiter and `attempts`. There is no public way to say no (aiohttp 3.14.5, client.py).
+    session._retry_connection = False
+    return session
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Tells a call when its request goes out: until then the service cannot have done it."""
+
+    async def connect(self, *args: Any, **kwargs: Any) -> Any:
+        connection = await super().connect(*args, **kwargs)
+        if (state := BEING_SENT.get()) is not None:
+            state.in_flight = True
+        return connection
+
+
+def sent_once(session: aiohttp.ClientSession) -> list[aiohttp.ClientMiddlewareType]:
+    """What keeps a user's session from sending a request again by itself, behind what the user put there."""
+    unanswered = False
+
+    async def refuse_another(
+        request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        nonlocal unanswered
+        if unanswered:
+            raise aiohttp.ServerDisconnectedError("the connection was lost while the request was under way")
+        unanswered = True
+        answer = await handler(request)
+        unanswered = False  # who sends again after an answer means it, such as aiohttp's DigestAuthMiddleware
+        return answer
+
+    # Those of a request go in place of the session's, which have no public name (aiohttp 3.14.5, client.py).
+    return [*getattr(session, "_middlewares", ()), refuse_another]
