@@ -147,9 +147,14 @@ def test_an_injected_session_that_its_user_closes(served: Emulator) -> None:
         session = aiohttp.ClientSession()
         client = served.client(session=session)
         await client.orders.list()
+        with_token = VoucherifyClient(
+            auth=OAuthAuth(served.app_id, served.app_token), base_url=served.url, session=session
+        )
         await session.close()
-        with pytest.raises(ClientClosedError):
-            await client.orders.list()
+        for closed in client, with_token:
+            with pytest.raises(ClientClosedError) as caught:
+                await asyncio.wait_for(closed.orders.create(NewOrder(amount=1)), 5)
+            assert not caught.value.outcome_unknown  # it was not sent
 
     asyncio.run(main())
 
@@ -174,6 +179,63 @@ def test_clean_up_that_runs_when_the_loop_ends_may_still_call(served: Emulator) 
     opened = client._session._life._opened
     assert opened is not None
     assert opened.http.closed
+
+
+def test_a_client_of_a_generator_that_is_closed_when_the_loop_ends(served: Emulator) -> None:
+    kept: list[AsyncGenerator[VoucherifyClient, None]] = []
+    complaints: list[dict[str, Any]] = []
+
+    async def lends() -> AsyncGenerator[VoucherifyClient, None]:
+        async with served.client() as client:
+            await client.orders.list()
+            try:
+                yield client
+            finally:
+                await client.orders.create(NewOrder(source_id="last"))
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, complaint: complaints.append(complaint))
+        kept.append(lends())
+        await anext(kept[0])
+
+    asyncio.run(main())
+    assert not complaints
+    assert served.effects.of("last").created == 1
+
+
+@pytest.mark.parametrize("turns", range(6))
+def test_a_loop_that_ends_while_a_client_is_being_closed(served: Emulator, turns: int) -> None:
+    client = served.client()
+    closing: list[asyncio.Task[None]] = []
+
+    async def main() -> aiohttp.ClientSession:
+        await client.orders.list()
+        opened = client._session._life._opened
+        assert opened is not None
+        closing.append(asyncio.create_task(client.aclose()))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        return opened.http
+
+    assert asyncio.run(main()).closed
+
+
+def test_a_loop_that_ends_with_a_task_that_never_does(served: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("voucherify_async.lifetime._LONGEST_CLEAN_UP", 0.0)
+    client = served.client()
+
+    async def works() -> None:
+        while True:
+            await client.orders.list()
+
+    async def main() -> None:
+        worker = asyncio.create_task(works())
+        await until(lambda: bool(client._session._life._calls))
+        await asyncio.wait_for(asyncio.get_running_loop().shutdown_asyncgens(), 5)
+        with pytest.raises(ClientClosedError):
+            await worker
+
+    asyncio.run(main())
 
 
 def test_a_loop_that_closes_its_generators_and_goes_on(served: Emulator) -> None:

@@ -181,15 +181,16 @@ class OAuthAuth(_Secretive):
         """The bearer token, fetched or renewed first if need be."""
         while self._signed is None or sender.clock.monotonic() >= self._renew_at:
             renewal = self._renewal
-            if renewal is None or renewal.done() or renewal.get_loop() is not asyncio.get_running_loop():
+            own = renewal is None or renewal.done() or renewal.get_loop() is not asyncio.get_running_loop()
+            if renewal is None or own:
                 renewal = self._renewal = sender.spawn(self._renew(sender))
             # Not awaited directly: cancelling one who waits must not cancel what all wait for.
             await asyncio.wait([renewal])
             if renewal.cancelled():
                 continue  # the client that fetched for all was closed; fetch anew
             if (error := renewal.exception()) is not None:
-                if isinstance(error, ClientClosedError):
-                    continue  # likewise; if it was the own client, that says so where the next is started
+                if isinstance(error, ClientClosedError) and not own:
+                    continue  # likewise
                 raise copy(error)  # one for each who waits: an error that is raised gathers frames
             if self._signed is not None:
                 return self._signed  # fresh, however short its life

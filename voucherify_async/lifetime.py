@@ -4,7 +4,7 @@ import asyncio
 import os
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import suppress
-from types import TracebackType
+from types import AsyncGeneratorType, TracebackType
 from typing import Any, Final
 
 import aiohttp
@@ -14,6 +14,8 @@ from voucherify_async.slots import Slots
 
 CLOSED: Final = "the client is closed; make a new one"
 CLOSED_MEANWHILE: Final = "the client was closed while the call was under way"
+# Seconds that tasks may take whose call is under way when their loop ends.
+_LONGEST_CLEAN_UP: Final = 10.0
 
 
 class Opened:
@@ -39,8 +41,15 @@ class Opened:
 
     @property
     def usable(self) -> bool:
-        """Whether it is open. One of a user's is theirs to close, and theirs to know."""
-        return self.closer is None or not self.http.closed
+        """Whether it is open."""
+        return not self.http.closed
+
+    async def close(self) -> None:
+        """Close the session, if it is ours."""
+        if isinstance(self.closer, AsyncGeneratorType):
+            await self.http.close()
+            if not self.closer.ag_running:  # else its loop ends just now, and closes it too
+                await self.closer.aclose()
 
 
 async def _closes_at_the_end(
@@ -49,17 +58,23 @@ async def _closes_at_the_end(
     """Close when the generator is, which `asyncio.run` and its like do to all that are left when their loop ends.
 
     A client that goes on to the next loop, at module level say, leaves no open sockets behind that way. Generators
-    of the user's own are closed at the same time, and what they call in doing so is waited for.
+    of the user's own are closed at the same time, and what they call at once in doing so is waited for.
     """
     process, loop = os.getpid(), asyncio.get_running_loop()
     try:
         yield
     finally:
-        if os.getpid() == process:  # else it is a fork's copy, whose sockets are its parent's too
-            await asyncio.sleep(0)
-            while under_way := [task for task in calls if not task.done() and task.get_loop() is loop]:
-                await asyncio.wait(under_way)
-            await http.close()
+        # Else it is closed already, or a fork's copy, whose sockets are its parent's too.
+        if os.getpid() == process and not http.closed:
+            try:
+                # Not for ever: a loop may be ended without cancelling its tasks, one of which never ends.
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_LONGEST_CLEAN_UP):
+                        await asyncio.sleep(0)
+                        while under_way := [task for task in calls if not task.done() and task.get_loop() is loop]:
+                            await asyncio.wait(under_way)
+            finally:
+                await http.close()
 
 
 # Sessions that came over a fork. Their sockets and the selector behind them are the parent's too, and taking one
@@ -98,7 +113,7 @@ class Lifetime:
         """The session of the running loop, opened if there is none yet.
 
         Raises:
-            ClientClosedError: the client was closed.
+            ClientClosedError: the client was closed, or the session that was given.
             EventLoopError: it is at work on another loop, or the injected session belongs to one.
         """
         loop = asyncio.get_running_loop()
@@ -116,6 +131,8 @@ class Lifetime:
         # aiohttp keeps the loop to itself, and its own complaint comes late and does not name the cause.
         if self._injected is not None and getattr(self._injected, "_loop", loop) is not loop:
             raise EventLoopError("the session that was given belongs to another event loop")
+        if self._injected is not None and self._injected.closed:
+            raise ClientClosedError("the session that was given is closed")
         self._opened = self._on_this(loop)
         return self._opened
 
@@ -186,8 +203,8 @@ class Lifetime:
                 call.cancel()
         self._calls.clear()
         await asyncio.gather(*tasks, return_exceptions=True)
-        if opened is not None and opened.loop is loop and opened.closer is not None:
-            await opened.closer.aclose()
+        if opened is not None and opened.loop is loop:
+            await opened.close()
 
 
 class WithinCall:

@@ -185,9 +185,8 @@ class SessionManager:
             except VoucherifyError:
                 raise  # the pool's
             except (aiohttp.ClientError, TimeoutError, OSError, RuntimeError, zlib.error) as error:
-                if self._life.closed or opened.http.closed:
-                    raise ClientClosedError(CLOSED_MEANWHILE) from None
-                failed = broken(call, error, state.attempts, in_flight=state.in_flight)
+                closed = self._life.closed or opened.http.closed
+                failed = None if closed else broken(call, error, state.attempts, in_flight=state.in_flight)
             except Exception as error:  # such as one of a tracing function of the user's session
                 raise error.with_traceback(None) from None  # aiohttp's frames hold the headers
             else:
@@ -201,6 +200,8 @@ class SessionManager:
                 if failed.fault is Fault.FINAL:  # a no is an answer too: the service is well
                     self._budget.succeeded(repeat=paid)
                     renewable = answer.status == 401 and bool(signed.headers) and not renewed and not call.keys_only
+            if failed is None:  # not raised where it was caught: the frames below hold the signed headers
+                raise ClientClosedError(CLOSED_MEANWHILE)
             state.note(failed)
             if report is not None:
                 report.attempt_ended(failed.error)
