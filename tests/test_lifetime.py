@@ -253,6 +253,22 @@ def test_a_loop_that_closes_its_generators_and_goes_on(served: Emulator) -> None
     asyncio.run(main())
 
 
+def test_loops_that_took_turns_close_their_sessions(served: Emulator) -> None:
+    client = served.client()
+    loops = [asyncio.new_event_loop() for _ in range(2)]
+    sessions = []
+    for loop in loops:
+        loop.run_until_complete(client.orders.list())
+        opened = client._session._life._opened
+        assert opened is not None
+        sessions.append(opened.http)
+    for loop in reversed(loops):
+        loop.run_until_complete(client.aclose())
+    assert all(session.closed for session in sessions)
+    for loop in loops:
+        loop.close()
+
+
 def test_loops_that_take_turns_keep_a_session_each(served: Emulator) -> None:
     client = served.client()
     loops = [asyncio.new_event_loop() for _ in range(2)]

@@ -173,7 +173,7 @@ class Lifetime:
             task.exception()  # told to those who wait; if nobody does any more, it is nobody's concern
 
     async def aclose(self) -> None:
-        """End all calls and tasks and close the connections; an injected session stays open.
+        """End all calls and tasks of this loop and close its connections; an injected session stays open.
 
         Raises:
             EventLoopError: the client is at work on another loop.
@@ -197,14 +197,16 @@ class Lifetime:
         tasks = [task for task in self._tasks if task.get_loop() is loop]
         for task in tasks:
             task.cancel()
-        for call in self._calls.difference(tasks):
-            if call.get_loop() is loop:
-                self._ended.add(call)
-                call.cancel()
-        self._calls.clear()
+        calls = [call for call in self._calls if call.get_loop() is loop]
+        for call in set(calls).difference(tasks):
+            self._ended.add(call)
+            call.cancel()
+        self._calls.difference_update(calls)
         await asyncio.gather(*tasks, return_exceptions=True)
-        if opened is not None and opened.loop is loop:
-            await opened.close()
+        resting, self._resting = self._resting, [one for one in self._resting if one.loop is not loop]
+        for one in resting if opened is None else [opened, *resting]:
+            if one.loop is loop:
+                await one.close()
 
 
 class WithinCall:
