@@ -2,6 +2,8 @@
 
 The function is called at once, in the task whose call it is, so that it sees its context variables and may begin
 and end spans. It must be quick, and must not be a coroutine function. What it raises is logged and goes no further.
+Only `Waiting` for the rate limit is told outside of the task, in the loop's next turn: with a copy of its context
+variables, and with no current task.
 
     CallStarted
         Waiting             for the rate limit, a connection, the next attempt or the retry budget
