@@ -142,7 +142,8 @@ class Lifetime:
         self._tasks = {task for task in self._tasks if not task.get_loop().is_closed()}
         self._calls.difference_update([call for call in self._calls if call.get_loop().is_closed()])
         self._ended &= self._calls
-        self._resting = [one for one in self._resting if not one.loop.is_closed()]
+        _INHERITED.extend(one for one in self._resting if one.process != os.getpid())
+        self._resting = [one for one in self._resting if one.process == os.getpid() and not one.loop.is_closed()]
         for place, rested in enumerate(self._resting):
             if rested.loop is loop:
                 del self._resting[place]
