@@ -183,7 +183,7 @@ class SessionManager:
             try:
                 answer = await self._exchange(call, options, signed, state, report)
             except VoucherifyError:
-                raise  # the pool's
+                raise  # no connection became free, or the client may not be used any more
             except (aiohttp.ClientError, TimeoutError, OSError, RuntimeError, zlib.error) as error:
                 closed = self._life.closed or opened.http.closed
                 failed = None if closed else broken(call, error, state.attempts, in_flight=state.in_flight)
@@ -252,11 +252,7 @@ class SessionManager:
         if not self._budget.take():
             if report is not None:
                 report.waiting("retry_budget", None)
-            try:
-                async with asyncio.timeout(policy.max_wait):
-                    await self._budget.wait()
-            except TimeoutError:
-                raise failed.error from None
+            await self._budget.wait()  # as long as the deadline lets it
         return True
 
     async def _let_go(self, call: Call[Any], policy: RetryPolicy, state: State, report: CallReport | None) -> None:
