@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from msgspec import UNSET, UnsetType
 
     from voucherify_async.auth import ApiKeyAuth, Auth, BearerAuth, OAuthAuth, Sender
+    from voucherify_async.bulk.reports import BulkProgress, BulkReport, OrderFailure
     from voucherify_async.call import ApiResponse
     from voucherify_async.client import VoucherifyClient
     from voucherify_async.clock import Clock
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
         ApiError,
         AuthenticationError,
         BadRequestError,
+        BulkStoppedError,
         ClientClosedError,
         ConfigurationError,
         ConflictError,
@@ -87,6 +89,9 @@ __all__ = [
     "AuthenticationError",
     "BadRequestError",
     "BearerAuth",
+    "BulkProgress",
+    "BulkReport",
+    "BulkStoppedError",
     "ClientClosedError",
     "Clock",
     "ConfigurationError",
@@ -116,6 +121,7 @@ __all__ = [
     "OAuthToken",
     "Order",
     "OrderChanges",
+    "OrderFailure",
     "OrderFields",
     "OrderItem",
     "OrderPage",
@@ -148,6 +154,7 @@ __all__ = [
 ]
 
 _HOMES = (
+    "bulk.reports",
     *("client", "auth", "call", "clock", "errors", "jobs", "options", "ratelimit"),
     *("models.jobs", "models.oauth", "models.orders"),
 )

@@ -20,6 +20,7 @@
     │       └── PoolTimeoutError                no connection became free; nothing was sent this time
     ├── DecodeError                             the answer arrived and does not fit
     ├── ListingCapError                         listing ends here; an export goes on
+    ├── BulkStoppedError                        a run over many orders could not go on
     └── JobError                                an import or export
         ├── ImportFailedError
         ├── ExportFailedError
@@ -35,6 +36,7 @@ from typing import TYPE_CHECKING, Any
 from multidict import CIMultiDict
 
 if TYPE_CHECKING:
+    from voucherify_async.bulk.reports import BulkReport
     from voucherify_async.models.jobs import AsyncAction, Export, ImportResult
 
 
@@ -285,6 +287,25 @@ class ListingCapError(VoucherifyError):
         )
         self.total = total
         self.reached = reached
+
+
+class BulkStoppedError(VoucherifyError):
+    """A run over many orders could not go on. What was under way was finished first.
+
+    The run goes on when it is called again with the same source and its checkpoint, which stays. `__cause__` is
+    what stopped it: the service that is away or refuses the keys, a limit that leaves no room for longer than may
+    be waited, a disk that is full, or what the source or a function of the caller's raised.
+
+    Attributes:
+        report: what came of it until then.
+    """
+
+    def __init__(self, cause: Exception, *, report: "BulkReport") -> None:
+        name = "" if isinstance(cause, VoucherifyError) else f"{type(cause).__name__}: "
+        super().__init__(
+            f"stopped with {report.done} of {report.read} orders done, {report.failed_count} failed: {name}{cause}"
+        )
+        self.report = report
 
 
 class JobError(VoucherifyError):

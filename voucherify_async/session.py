@@ -389,6 +389,14 @@ class SessionManager:
         """
         self._life.opened()
 
+    def most_at_once(self) -> int:
+        """How many requests the pool can serve at the same time.
+
+        Raises:
+            ClientClosedError, EventLoopError: the client may not be used here.
+        """
+        return self._life.opened().slots.count
+
     def spawn(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         """Start a task that is cancelled when the client is closed."""
         return self._life.spawn(work)

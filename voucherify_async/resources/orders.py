@@ -1,9 +1,10 @@
 """Orders: the six endpoints."""
 
 import builtins
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
 from itertools import islice
-from typing import Any, Final, Literal
+from os import PathLike
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 
@@ -11,19 +12,23 @@ from voucherify_async.call import Call, json_decoder
 from voucherify_async.errors import ConfigurationError
 from voucherify_async.events import JobSeen
 from voucherify_async.inputs import check_type, checked_json
-from voucherify_async.jobs import ExportJob, ImportJob
+from voucherify_async.jobs import DEFAULT_WAIT_SECONDS, ExportJob, ImportJob
 from voucherify_async.models.jobs import AsyncAction, Export
 from voucherify_async.models.orders import Id, NewOrder, Order, OrderChanges, OrderPage
-from voucherify_async.options import check_choice, check_range
+from voucherify_async.options import check_choice, check_range, check_seconds
 from voucherify_async.poller import Poller
 from voucherify_async.resources.endpoint import Resource, WithHttpInfo, endpoint, with_http_info
 from voucherify_async.session import CallOptions, SessionManager
 from voucherify_async.urls import query_string, quoted_id
 
+if TYPE_CHECKING:
+    from voucherify_async.bulk.reports import BulkProgress, BulkReport, OrderFailure
+
 OrderListOrder = Literal["created_at", "-created_at", "updated_at", "-updated_at"]
 OrderExportOrder = Literal["created_at", "-created_at", "updated_at", "-updated_at", "status", "-status"]
 
 MAX_IMPORT: Final = 2000
+MAX_IMPORT_BYTES: Final = 8 * 1024 * 1024
 
 
 class _ImportAccepted(msgspec.Struct, frozen=True):
@@ -174,7 +179,9 @@ class Orders(Resource):
         for number, order in enumerate(batch):
             check_type(f"orders[{number}]", order, NewOrder)
         body = checked_json("orders", batch, _check_import)
-        keyed = all(order.key is not None for order in batch)
+        return self._import_call(body, keyed=all(order.key is not None for order in batch))
+
+    def _import_call(self, body: bytes, *, keyed: bool) -> Call[ImportJob]:
         return Call("POST", "/v1/orders/import", self._accepted_import, body=body, repeatable=keyed, bulk=True)
 
     @endpoint
@@ -223,6 +230,124 @@ class Orders(Resource):
             )
         body = msgspec.json.encode({"parameters": parameters} if parameters else {})
         return Call("POST", "/v1/orders/export", self._accepted_export, body=body)
+
+    async def import_all(
+        self,
+        source: Iterable[NewOrder] | AsyncIterable[NewOrder],
+        *,
+        checkpoint: str | PathLike[str] | None = None,
+        on_progress: "Callable[[BulkProgress], object] | None" = None,
+        on_failure: "Callable[[OrderFailure], object] | None" = None,
+        allow_keyless: bool = False,
+        max_bytes: int = MAX_IMPORT_BYTES,
+        timeout: float | None = DEFAULT_WAIT_SECONDS,
+    ) -> "BulkReport":
+        """Import any number of historical orders: one request for up to 2,000 of them after another.
+
+        Each import is waited for before the next one is sent, while the next orders are read. At most two requests'
+        orders are in memory. Orders that do not fit are failures, and so are those that the service does not
+        import. A request that the service refuses is sent again in halves, until what it refuses is alone.
+
+        Args:
+            source: any iterable or async iterable of orders. It is read as fast as it is worked off; one that is
+                not async must not block.
+            checkpoint: a file that keeps what is done. A run that was stopped, cancelled or killed leaves it; the
+                same call with the same source goes on with it, waits for the import that was under way and sends
+                nothing again that was accepted. The file is removed when the run ends.
+            on_progress: a function, async or not, called with how far it is, at most ten times a second and at the
+                end.
+            on_failure: a function, async or not, called with each order that failed, before it is counted. After a
+                kill it may be called twice for the same one.
+            allow_keyless: take orders without `source_id` and `id`. They are not sent twice: if it is not known
+                what became of them the run stops, and a run that goes on reports them as failed with
+                `outcome_unknown`.
+            max_bytes: of a request's body, 8 MiB if not given; an order that is larger goes alone.
+            timeout: seconds to wait for one import, an hour if not given; None for no limit.
+
+        Returns:
+            The report: `read`, `done`, `failed` (each with key and reason), `retried`, `seconds`.
+
+        Raises:
+            ConfigurationError: an argument does not fit, or an entry of the source is no order or has no key.
+                Nothing was sent.
+            BulkStoppedError: the run could not go on, or an entry of the source does not fit when something was
+                sent already; it has the `report`, and its cause says why.
+            OSError: the checkpoint cannot be opened; nothing was sent.
+
+        Repeated after a failure: a request in which every order has a key, yes; else only if the service certainly
+        did not do it.
+        Source: OpenAPI v2018-08-01, `POST /v1/orders/import`, `GET /v1/async-actions/{asyncActionId}`.
+        """
+        from voucherify_async.bulk.imports import Imports  # noqa: PLC0415 - spares importing it with the client
+
+        check_range("max_bytes", max_bytes, 1, 2**40)
+        check_seconds("timeout", timeout)
+        run = Imports(
+            self,
+            source,
+            keyless=allow_keyless,
+            most_bytes=max_bytes,
+            timeout=timeout,
+            checkpoint=checkpoint,
+            on_progress=on_progress,
+            on_failure=on_failure,
+        )
+        return await run.run()
+
+    async def upsert_all(
+        self,
+        source: Iterable[NewOrder] | AsyncIterable[NewOrder],
+        *,
+        concurrency: int | None = None,
+        checkpoint: str | PathLike[str] | None = None,
+        on_progress: "Callable[[BulkProgress], object] | None" = None,
+        on_failure: "Callable[[OrderFailure], object] | None" = None,
+    ) -> "BulkReport":
+        """Create or update any number of orders, each by its `source_id` or `id`, many at the same time.
+
+        Two entries of one order are sent in the order in which they came, the second one when the first is
+        answered. Entries are of one order if they share a `source_id` or an `id`; name an order in the same way
+        each time. An order that does not fit, or that the service refuses, is a failure, and the others go on.
+
+        Args:
+            source: any iterable or async iterable of orders. It is read as fast as it is worked off; one that is
+                not async must not block.
+            concurrency: calls at the same time, never more than the pool has connections; if not given, the run
+                finds out how many bring the most.
+            checkpoint: a file that keeps what is done. A run that was stopped, cancelled or killed leaves it; the
+                same call with the same source goes on with it, and sends only those again that were under way. The
+                file is removed when the run ends.
+            on_progress: a function, async or not, called with how far it is, at most ten times a second and at the
+                end.
+            on_failure: a function, async or not, called with each order that failed, one at a time and before it is
+                counted. After a kill it may be called twice for the same one.
+
+        Returns:
+            The report: `read`, `done`, `failed` (each with key and reason), `retried`, `seconds`.
+
+        Raises:
+            ConfigurationError: an argument does not fit, or an entry of the source is no order or has no key.
+                Nothing was sent.
+            BulkStoppedError: the run could not go on, or an entry of the source does not fit when something was
+                sent already; it has the `report`, and its cause says why.
+            OSError: the checkpoint cannot be opened; nothing was sent.
+
+        Repeated after a failure: each call is, as `create` with a key.
+        Source: OpenAPI v2018-08-01, `POST /v1/orders`.
+        """
+        from voucherify_async.bulk.upserts import Upserts  # noqa: PLC0415 - spares importing it with the client
+
+        check_range("concurrency", concurrency, 1, 65_536)
+        run = Upserts(
+            self._session,
+            self._options,
+            source,
+            concurrency=concurrency,
+            checkpoint=checkpoint,
+            on_progress=on_progress,
+            on_failure=on_failure,
+        )
+        return await run.run()
 
     def import_job(self, job_id: str) -> ImportJob:
         """Take up waiting for an import that was started before, here or elsewhere. Sends nothing yet.

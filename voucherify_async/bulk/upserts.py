@@ -1,0 +1,247 @@
+"""`client.orders.upsert_all`: one call for each entry, many side by side, those of one order one after another."""
+
+import asyncio
+from collections.abc import AsyncIterable, Callable, Iterable
+from os import PathLike
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from voucherify_async.bulk.entries import Entries, Entry
+from voucherify_async.bulk.journal import Done, Failed, Journal, Record
+from voucherify_async.bulk.lanes import Lanes
+from voucherify_async.bulk.level import Level
+from voucherify_async.bulk.reports import BulkProgress, BulkReport, OrderFailure, Tally
+from voucherify_async.bulk.settled import Settled
+from voucherify_async.bulk.verdicts import is_in_doubt, is_of_the_order, outcome_unknown, reason_of, retried
+from voucherify_async.call import Call, json_decoder
+from voucherify_async.errors import BulkStoppedError, ConfigurationError
+from voucherify_async.inputs import checked_json
+from voucherify_async.models.orders import Id, NewOrder
+from voucherify_async.session import CallOptions, SessionManager
+
+# Entries that may wait for an earlier one of their order, and by how many one that takes long may be overtaken:
+# what is kept in memory, and in a checkpoint beyond its mark.
+MOST_WAITING: Final = 1_000
+LONGEST_LEAD: Final = 10_000
+
+
+class _Stored(msgspec.Struct, frozen=True):
+    """All that has to be known of the answer: that it is one."""
+
+    id: Id
+
+
+_decode_stored = json_decoder(_Stored)
+_check_new: Callable[[bytes], object] = msgspec.json.Decoder(NewOrder).decode
+
+
+class Upserts:
+    """One run. See `Orders.upsert_all`.
+
+    Args:
+        concurrency: calls at the same time; None for as many as turn out best.
+    """
+
+    def __init__(
+        self,
+        session: SessionManager,
+        options: CallOptions,
+        source: Iterable[NewOrder] | AsyncIterable[NewOrder],
+        *,
+        concurrency: int | None,
+        checkpoint: str | PathLike[str] | None,
+        on_progress: Callable[[BulkProgress], object] | None,
+        on_failure: Callable[[OrderFailure], object] | None,
+    ) -> None:
+        self._session = session
+        self._options = options
+        self._clock = session.clock
+        self._entries = Entries(source, keyless=False)
+        most = session.most_at_once()
+        self._level = Level(most, self._clock.monotonic()) if concurrency is None else None
+        self._fixed = min(concurrency or most, most)
+        self._lanes = Lanes()
+        self._settled = Settled()
+        self._tally = Tally(self._clock, total=self._entries.total, on_progress=on_progress, on_failure=on_failure)
+        self._calls: set[asyncio.Task[None]] = set()
+        self._room = asyncio.Event()
+        self._failing = asyncio.Lock()  # `on_failure` is called once at a time
+        self._reader: asyncio.Task[None] | None = None
+        self._cause: Exception | None = None
+        self._successes = 0
+        # Failed at by a service of which nothing else has been heard since: it may be the order, or the service.
+        self._in_doubt: tuple[Entry, Exception] | None = None
+        self._sent_any = False
+        self._journal = None if checkpoint is None else Journal(Path(checkpoint), "upsert_all", self._replay)
+
+    def _replay(self, record: Record) -> None:
+        """Take up what an earlier run has settled."""
+        if isinstance(record, Done):
+            self._tally.take_up(1, [], 0, record.retried)
+        elif isinstance(record, Failed):
+            self._tally.take_up(0, [record.failure], 1, record.retried)
+        else:
+            return
+        self._settled.add(record.position, record.key_sum)
+
+    # --- The run --------------------------------------------------------------------------------------------
+
+    async def run(self) -> BulkReport:
+        """Do it all, or as much as can be done."""
+        try:
+            self._reader = asyncio.create_task(self._read())
+            try:
+                await asyncio.wait([self._reader])
+                self._take_error(self._reader)
+                while self._calls:
+                    await asyncio.wait(self._calls)
+                if self._in_doubt is not None:
+                    self._stop(self._in_doubt[1])
+            finally:
+                await self._end(self._reader)
+            return await self._concluded()
+        finally:
+            if self._journal is not None:
+                self._journal.close()
+
+    async def _end(self, reader: "asyncio.Task[None]") -> None:
+        """Leave no task behind: there is one only if the run was cancelled."""
+        left = [task for task in (reader, *self._calls) if not task.done()]
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+        try:
+            await self._entries.close()
+        except Exception as error:  # the source's own
+            self._stop(error)
+
+    def _take_error(self, reader: "asyncio.Task[None]") -> None:
+        error = None if reader.cancelled() else reader.exception()
+        if isinstance(error, Exception):
+            self._stop(error)
+        elif error is not None:
+            raise error
+
+    async def _concluded(self) -> BulkReport:
+        if self._cause is None:
+            try:
+                if self._journal is not None:
+                    self._journal.remove()
+                await self._tally.tell(last=True)
+            except Exception as error:
+                self._cause = error
+        report = self._tally.report()
+        if self._cause is None:
+            return report
+        if isinstance(self._cause, ConfigurationError) and not self._sent_any:
+            raise self._cause
+        raise BulkStoppedError(self._cause, report=report) from self._cause
+
+    def _stop(self, cause: Exception) -> None:
+        """Read and send no more; what is under way is finished."""
+        if self._cause is None:
+            self._cause = cause
+        if self._reader is not None:
+            self._reader.cancel()
+
+    async def _read(self) -> None:
+        """Take an entry from the source whenever one can be made use of."""
+        while self._cause is None:
+            entry = await self._entries.next()
+            self._tally.read = self._entries.read
+            if entry is None:
+                self._settled.check_end(self._entries.read)
+                return
+            if self._settled.has(entry):
+                self._tally.skipped += 1
+                await self._tally.tell()
+                continue
+            self._lanes.add(entry)
+            self._send_ready()
+            while self._is_full(entry):
+                self._room.clear()
+                await self._room.wait()
+
+    def _is_full(self, newest: Entry) -> bool:
+        return (
+            len(self._calls) >= self._limit
+            or self._lanes.waiting >= MOST_WAITING
+            or newest.position - self._settled.mark >= LONGEST_LEAD
+        )
+
+    @property
+    def _limit(self) -> int:
+        return self._fixed if self._level is None else self._level.limit
+
+    def _send_ready(self) -> None:
+        ready = self._lanes.ready
+        while ready and self._cause is None and len(self._calls) < self._limit:
+            self._sent_any = True
+            call = asyncio.create_task(self._upsert(ready.popleft()))
+            self._calls.add(call)
+            call.add_done_callback(self._ended)
+        self._tally.in_flight, self._tally.concurrency = len(self._calls), self._limit
+
+    def _ended(self, call: "asyncio.Task[None]") -> None:
+        if self._level is not None:
+            self._level.settled(self._clock.monotonic(), len(self._calls))
+        self._calls.discard(call)
+        error = RuntimeError("one of its calls was cancelled") if call.cancelled() else call.exception()
+        if isinstance(error, Exception):
+            self._stop(error)
+        self._send_ready()
+        self._room.set()
+
+    # --- One entry ------------------------------------------------------------------------------------------
+
+    async def _upsert(self, entry: Entry) -> None:
+        """Send an entry and settle it. What it raises stops the run."""
+        try:
+            body = checked_json("order", entry.order, _check_new)
+        except ConfigurationError as error:
+            await self._fail(entry, error)
+            return
+        successes = self._successes
+        try:
+            response = await self._session.send(
+                Call("POST", "/v1/orders", _decode_stored, body=body), self._options, "orders.create"
+            )
+        except Exception as error:
+            self._tally.retried += retried(error)
+            if is_of_the_order(error) or (is_in_doubt(error) and self._successes > successes):
+                await self._fail(entry, error)
+            elif is_in_doubt(error) and not self._in_doubt:
+                self._in_doubt = (entry, error)
+            else:
+                raise
+            return
+        self._successes += 1
+        self._tally.retried += response.attempts - 1
+        self._tally.count_done(1)
+        await self._settle(entry, Done(entry.position, entry.key_sum, response.attempts - 1))
+        if self._in_doubt is not None:  # the service is there: it was the order
+            (doubtful, failed_with), self._in_doubt = self._in_doubt, None
+            await self._fail(doubtful, failed_with)
+
+    async def _fail(self, entry: Entry, error: Exception) -> None:
+        failure = OrderFailure(
+            key=entry.key,
+            reason=reason_of(error),
+            position=entry.position,
+            outcome_unknown=outcome_unknown(error),
+            order=entry.order,
+        )
+        async with self._failing:
+            await self._tally.tell_failure(failure)
+        self._tally.count_failure(failure)
+        told = msgspec.structs.replace(failure, order=None)
+        await self._settle(entry, Failed(entry.position, entry.key_sum, retried(error), told))
+
+    async def _settle(self, entry: Entry, record: Record) -> None:
+        if self._journal is not None:
+            self._journal.append(record)
+        self._settled.add(entry.position, entry.key_sum)
+        self._lanes.settle(entry)
+        await self._tally.tell()

@@ -1,0 +1,38 @@
+"""What an error tells of: of one order, or of the whole run. Pure."""
+
+from typing import Final
+
+from voucherify_async.errors import ApiError, DecodeError, RateLimitError, ServerError, TransportError
+
+# What the service says of the order, or of the orders, that it was sent.
+_OF_THE_ORDER: Final = frozenset({400, 409, 413, 422, 423})
+
+
+def is_of_the_order(error: Exception) -> bool:
+    """Whether the service refused what it was sent, and would take other orders."""
+    return isinstance(error, ApiError) and error.status in _OF_THE_ORDER
+
+
+def is_in_doubt(error: Exception) -> bool:
+    """Whether another call must tell if it is the order that the service fails at, or the service that is away."""
+    return isinstance(error, (TransportError, ServerError, DecodeError)) and not isinstance(error, RateLimitError)
+
+
+def may_be_divided(error: Exception) -> bool:
+    """Whether the service refuses many orders at once, and would take some of them."""
+    return isinstance(error, ApiError) and error.status in {400, 413, 422}
+
+
+def retried(error: Exception) -> int:
+    """How often a call that failed was sent again."""
+    return max(0, getattr(error, "attempts", 1) - 1)
+
+
+def reason_of(error: Exception) -> str:
+    """Why an order failed, in a sentence."""
+    return str(error) or type(error).__name__
+
+
+def outcome_unknown(error: Exception) -> bool:
+    """Whether the service may have done it all the same."""
+    return bool(getattr(error, "outcome_unknown", False))
