@@ -92,7 +92,7 @@ class Chunker:
             until: the position at which it ends, whatever its size: an earlier run cut it there.
         """
         parts: list[Part] = []
-        size = 2  # the brackets
+        size = 1  # two brackets, and one comma fewer than orders
         while len(parts) < self._most_orders or until is not None:
             part, self._left = self._left, None
             if part is None:
