@@ -65,7 +65,8 @@ def test_what_a_power_failure_leaves_is_read_up_to_it(
     first = whole.index(b"\n") + 1
     path.write_bytes(whole[: first + place] + junk)
     kept = read(path)
-    assert kept[: min(len(kept), len(RECORDS))] == RECORDS[: len(kept)] or len(kept) <= len(RECORDS)
+    whole_records = whole[first : first + place].count(b"\n")
+    assert kept[:whole_records] == RECORDS[:whole_records]
     written(path, [Done(99, 9, 9)])
     assert read(path) == [*kept, Done(99, 9, 9)]
 
@@ -108,11 +109,11 @@ def test_nothing_is_written_behind_half_a_record(tmp_path: Path) -> None:
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 5, before[1]))
     try:
-        with pytest.raises(OSError, match="."):
+        with pytest.raises(OSError, match=r"[Ff]ile too large|No space"):
             journal.append(RECORDS[1])
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    with pytest.raises(OSError, match="."):
+    with pytest.raises(OSError, match=r"[Ff]ile too large|No space"):
         journal.append(RECORDS[2])
     journal.close()
     assert read(path) == RECORDS[:1]

@@ -1,12 +1,14 @@
 """Lanes: entries of one order never side by side, and never in another sequence."""
 
 import random
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import UNSET
 
 from tests.bulk.entries import entry
+from voucherify_async.bulk.entries import Entry
 from voucherify_async.bulk.lanes import Lanes
 
 NAMES = st.sampled_from(["a", "b", "c"])
@@ -15,9 +17,11 @@ ORDERS = st.tuples(NAMES, st.none() | NAMES).map(lambda names: {"source_id": nam
 
 @given(st.lists(ORDERS, max_size=30), st.randoms(use_true_random=False), st.integers(1, 8))
 def test_entries_that_share_a_name_go_one_after_another(
-    orders: list[dict[str, str]], chance: random.Random, side_by_side: int
+    orders: list[dict[str, Any]], chance: random.Random, side_by_side: int
 ) -> None:
-    lanes, under_way, settled = Lanes(), [], []
+    lanes = Lanes()
+    under_way: list[Entry] = []
+    settled: list[Entry] = []
     coming = [entry(position, **names) for position, names in enumerate(orders)]
     everyone = list(coming)
     while coming or under_way or lanes.ready:
