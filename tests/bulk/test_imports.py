@@ -158,6 +158,18 @@ async def test_a_job_that_failed_as_a_whole_is_made_once_more(client: Voucherify
     assert all("out of order" in one.reason and one.outcome_unknown for one in report.failed)
 
 
+@pytest.mark.parametrize("result", [b"null", b'{"done_count": "many"}'])
+async def test_a_result_that_cannot_be_read_leaves_the_outcome_unknown(clock: FakeClock, result: bytes) -> None:
+    accepted = http(202, b'{"async_action_id": "aa_1"}')
+    ended = http(200, b'{"id": "aa_1", "status": "DONE", "operation_status": "SUCCESS", "result": ' + result + b"}")
+    async with raw_server(accepted, ended, accepted, ended) as server:
+        async with VoucherifyClient("i", "t", base_url=server.url, clock=clock) as client:
+            report = await client.orders.import_all(some(2))
+    assert told(report) == (2, 0, 2, 0)
+    assert all(one.outcome_unknown for one in report.failed)
+    assert [line.partition(" ")[0] for line in server.lines] == ["POST", "GET"] * 2
+
+
 @pytest.mark.parametrize(
     ("result", "failed"),
     [

@@ -248,6 +248,17 @@ async def test_a_limit_that_leaves_no_room_stops_the_run(clock: FakeClock) -> No
     assert caught.value.report.failed_count == 0
 
 
+async def test_a_line_for_the_limit_that_is_too_long_is_made_shorter(clock: FakeClock) -> None:
+    class Wall:
+        def now(self) -> float:
+            return clock.wall()
+
+    async with Emulator(rate_limit="5/minute", clock=Wall()) as emulator, emulator.client(clock=clock) as client:
+        report = await client.orders.upsert_all(some(43), concurrency=40)
+        assert told(report) == (43, 43, 0, 0)
+        assert emulator.effects.requests["POST", "/v1/orders"] - report.retried == 43
+
+
 async def test_no_service_at_all(clock: FakeClock) -> None:
     nowhere = "http://127.0.0.1:9"
     async with VoucherifyClient(

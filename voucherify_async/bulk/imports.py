@@ -26,7 +26,6 @@ from voucherify_async.errors import (
     ApiError,
     BulkStoppedError,
     ConfigurationError,
-    ImportFailedError,
     JobError,
     NotFoundError,
     VoucherifyError,
@@ -246,8 +245,11 @@ class _NotSentAgainError(Exception):
 
 
 def _has_ended_badly(error: Exception) -> bool:
-    """Whether the job is not there any more, or failed as a whole."""
-    return isinstance(error, ImportFailedError) or isinstance(error.__cause__, NotFoundError)
+    """Whether the job is not there any more, failed as a whole, or has no result that can be read."""
+    ended = (
+        isinstance(error, JobError) and error.snapshot is not None and error.snapshot.status in ("DONE", "FAILED")
+    )
+    return ended or isinstance(error.__cause__, NotFoundError)
 
 
 def failures_of(piece: Chunk, result: ImportResult) -> list[OrderFailure]:

@@ -16,7 +16,7 @@ from voucherify_async.bulk.reports import BulkProgress, BulkReport, OrderFailure
 from voucherify_async.bulk.settled import Settled
 from voucherify_async.bulk.verdicts import is_in_doubt, is_of_the_order, outcome_unknown, reason_of, retried
 from voucherify_async.call import Call, json_decoder
-from voucherify_async.errors import BulkStoppedError, ConfigurationError
+from voucherify_async.errors import BulkStoppedError, ConfigurationError, RateLimitError
 from voucherify_async.inputs import checked_json
 from voucherify_async.models.orders import Id, NewOrder
 from voucherify_async.session import CallOptions, SessionManager
@@ -61,7 +61,7 @@ class Upserts:
         self._entries = Entries(source, keyless=False)
         most = session.most_at_once()
         self._level = Level(most, self._clock.monotonic()) if concurrency is None else None
-        self._fixed = min(concurrency or most, most)
+        self._ceiling = min(concurrency or most, most)
         self._lanes = Lanes()
         self._settled = Settled()
         self._tally = Tally(self._clock, total=self._entries.total, on_progress=on_progress, on_failure=on_failure)
@@ -173,7 +173,7 @@ class Upserts:
 
     @property
     def _limit(self) -> int:
-        return self._fixed if self._level is None else self._level.limit
+        return self._ceiling if self._level is None else min(self._level.limit, self._ceiling)
 
     def _send_ready(self) -> None:
         ready = self._lanes.ready
@@ -214,6 +214,10 @@ class Upserts:
                 await self._fail(entry, error)
             elif is_in_doubt(error) and not self._in_doubt:
                 self._in_doubt = (entry, error)
+            elif isinstance(error, RateLimitError) and len(self._calls) > 1:
+                # The line for the limit is longer than a call may wait. Others stand in it: fewer will do.
+                self._ceiling = len(self._calls) - 1
+                self._lanes.ready.appendleft(entry)
             else:
                 raise
             return
