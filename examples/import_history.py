@@ -1,39 +1,29 @@
-"""Import historical orders in several requests, and wait for all of them at once."""
+"""Import any number of historical orders, and report those that were not taken."""
 
 import asyncio
 from collections.abc import Iterator
 
-from voucherify_async import AsyncAction, ImportFailedError, NewOrder, VoucherifyClient
-
-CHUNK = 500
+from voucherify_async import BulkProgress, NewOrder, VoucherifyClient
 
 
 def history() -> Iterator[NewOrder]:
     """Your own orders come here; each has a `source_id`, so that importing it twice does no harm."""
-    for number in range(1200):
+    for number in range(5000):
         yield NewOrder(source_id=f"old-{number}", status="FULFILLED", amount=1000 + number)
 
 
-def show(action: AsyncAction) -> None:
-    print(f"{action.id} {action.status} {action.progress or 0} %")
+def show(progress: BulkProgress) -> None:
+    if progress.job is not None:
+        print(f"{progress.done} done, {progress.job.id} {progress.job.status} {progress.job.progress or 0} %")
 
 
 async def main() -> None:
-    orders = list(history())
     async with VoucherifyClient.from_env() as client:
-        jobs = [
-            await client.orders.import_orders(orders[start : start + CHUNK])
-            for start in range(0, len(orders), CHUNK)
-        ]
-        # Should this process end here, client.orders.import_job(id) takes up the waiting in another one.
-        print("started", *(job.id for job in jobs))
-        results = await asyncio.gather(*(job.wait(timeout=600, on_progress=show) for job in jobs))
-        for result in results:
-            try:
-                result.raise_for_failures()
-            except ImportFailedError as error:
-                print(error, *(f"{failure.source_id}: {failure.reason}" for failure in result.failed))
-        print(f"{sum(result.done_count for result in results)} orders imported")
+        # Should this process be killed, the next one waits for the import that was under way, and goes on.
+        report = await client.orders.import_all(history(), checkpoint="import.state", on_progress=show)
+        for failure in report.failed:
+            print(f"{failure.key}: {failure.reason}")
+        print(f"{report.done} orders imported in {report.seconds:.1f} s")
 
 
 if __name__ == "__main__":

@@ -1,35 +1,38 @@
-"""Keep many orders up to date at the same time, with a bound on how many are under way."""
+"""Keep any number of orders up to date. Killed on the way, it goes on where it was when it is started again."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterator
 
-from voucherify_async import ApiError, NewOrder, TransportError, VoucherifyClient
+from voucherify_async import BulkProgress, BulkStoppedError, NewOrder, OrderFailure, VoucherifyClient
 
 
-async def sync(client: VoucherifyClient, orders: Iterable[NewOrder], at_once: int = 32) -> list[str]:
-    """Send every order; give back the keys of those that failed."""
-    waiting = iter(orders)
-    failed: list[str] = []
+def changes() -> Iterator[NewOrder]:
+    """Your own orders come here. Two entries of one order are sent in this sequence, others side by side."""
+    for number in range(500):
+        yield NewOrder(source_id=f"live-{number}", status="CREATED", amount=number)
+        if number % 2:
+            yield NewOrder(source_id=f"live-{number}", status="PAID")
 
-    async def worker() -> None:
-        for order in waiting:
-            try:
-                # An order with a source_id is created or updated: sending it again is safe, and done if need be.
-                await client.orders.create(order)
-            except (ApiError, TransportError) as error:
-                print(f"{order.key}: {error}")
-                failed.append(order.key or "?")
 
-    await asyncio.gather(*(worker() for _ in range(at_once)))
-    return failed
+def show(progress: BulkProgress) -> None:
+    print(f"{progress.done} done, {progress.failed_count} failed, {progress.per_second:.0f} a second")
+
+
+def note(failure: OrderFailure) -> None:
+    print(f"{failure.key}: {failure.reason}")
 
 
 async def main() -> None:
-    orders = (NewOrder(source_id=f"live-{number}", status="PAID", amount=number) for number in range(500))
     async with VoucherifyClient.from_env() as client:
-        failed = await sync(client, orders)
-        page = await client.orders.list(limit=1)
-        print(f"{page.total} orders stored, {len(failed)} failed")
+        try:
+            report = await client.orders.upsert_all(
+                changes(), checkpoint="sync.state", on_progress=show, on_failure=note
+            )
+        except BulkStoppedError as error:  # the service is away, say; start it again later
+            print(error, error.report)
+            raise
+        page = await client.orders.list(limit=1, order="-created_at")
+        print(f"{report.done} of {report.read} entries done, {page.total} orders stored")
 
 
 if __name__ == "__main__":

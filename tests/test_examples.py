@@ -56,9 +56,9 @@ async def run(emulator: Emulator, *command: str, folder: Path) -> str:
 
 SAYS = {
     "quickstart.py": "web-1001 is PAID\n1 orders, the latest: web-1001",
-    "import_history.py": "1200 orders imported",
+    "import_history.py": "5000 orders imported",
     "export_orders.py": "revenue: 0.00",
-    "sync_orders.py": "500 orders stored, 0 failed",
+    "sync_orders.py": "750 of 750 entries done, 500 orders stored",
 }
 
 
