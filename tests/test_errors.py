@@ -27,6 +27,7 @@ from voucherify_async import (
     JobError,
     JobTimeoutError,
     ListingCapError,
+    ListingIncompleteError,
     PoolTimeoutError,
     RateLimitError,
     RequestTimeoutError,
@@ -74,6 +75,7 @@ def one_of_each() -> Iterator[VoucherifyError]:
     yield RequestTimeoutError("late", outcome_unknown=True)
     yield PoolTimeoutError("crowded", outcome_unknown=False, attempts=0)
     yield DecodeError("odd", json_path="$.x", body=b"?", status=200, request_id="v-1", method="GET", path="/v1/x")
+    yield ListingIncompleteError(total=250, reached=249)
     yield ListingCapError(total=12_000, reached=10_000)
     action = AsyncAction(id="aa_1", status="FAILED", progress=3)
     result = ImportResult(done_count=1, failed_count=1, failed=[ImportFailure(source_id="o-1", reason="r")])
@@ -133,7 +135,10 @@ def test_an_error_says_what_happened_and_whether_it_took_effect() -> None:
     assert "job aa_1, last seen FAILED" in str(
         ImportFailedError("failed", job_id="aa_1", snapshot=AsyncAction(id="aa_1", status="FAILED"))
     )
-    assert "create_export" in str(ListingCapError(total=12_000, reached=10_000))
+    assert "10000 of 12000 orders" in str(ListingCapError(total=12_000, reached=10_000))
+    assert "gave 10000 orders" in str(ListingCapError(total=None, reached=10_000))
+    for listing_error in (ListingCapError, ListingIncompleteError):
+        assert "create_export" in str(listing_error(total=12_000, reached=10_000))
 
 
 def test_a_pickled_snapshot_has_no_token() -> None:

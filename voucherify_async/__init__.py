@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         JobError,
         JobTimeoutError,
         ListingCapError,
+        ListingIncompleteError,
         LockedError,
         NotFoundError,
         PaymentRequiredError,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
         VoucherifyError,
     )
     from voucherify_async.jobs import DownloadProgress, ExportJob, ImportJob
+    from voucherify_async.listing import OrderListing
     from voucherify_async.models.jobs import (
         AsyncAction,
         AsyncActionPage,
@@ -114,6 +116,7 @@ __all__ = [
     "JobError",
     "JobTimeoutError",
     "ListingCapError",
+    "ListingIncompleteError",
     "LockedError",
     "NewOrder",
     "NotFoundError",
@@ -124,6 +127,7 @@ __all__ = [
     "OrderFailure",
     "OrderFields",
     "OrderItem",
+    "OrderListing",
     "OrderPage",
     "OrderRedemption",
     "OrderRow",
@@ -156,7 +160,7 @@ __all__ = [
 _HOMES = (
     "bulk.reports",
     *("client", "auth", "call", "clock", "errors", "jobs", "options", "ratelimit"),
-    *("models.jobs", "models.oauth", "models.orders"),
+    *("models.jobs", "models.oauth", "models.orders", "listing"),
 )
 
 if not TYPE_CHECKING:  # a checker would take any name for one that is there

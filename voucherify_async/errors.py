@@ -19,7 +19,8 @@
     │   └── RequestTimeoutError (also TimeoutError)
     │       └── PoolTimeoutError                no connection became free; nothing was sent this time
     ├── DecodeError                             the answer arrived and does not fit
-    ├── ListingCapError                         listing ends here; an export goes on
+    ├── ListingIncompleteError                  listing gave some of the orders and not all
+    │   └── ListingCapError                     it reaches no further; an export does
     ├── BulkStoppedError                        a run over many orders could not go on
     └── JobError                                an import or export
         ├── ImportFailedError
@@ -270,23 +271,36 @@ class DecodeError(VoucherifyError):
         return f"{super().__str__()}{place} [{_circumstances(self, self.request_id)}]"
 
 
-class ListingCapError(VoucherifyError):
-    """Listing reaches no further; `client.orders.create_export` reaches all orders.
+class ListingIncompleteError(VoucherifyError):
+    """Listing gave all orders that it showed, but not all that there are; an export reaches them all.
 
-    For reading all pages in one go, which is still to come: `list` gives the pages that there are.
+    Orders were changed faster than they could be listed, or the service counts more of them than it lists.
 
     Attributes:
-        total: how many orders there are.
+        total: how many orders there are; None if the service does not tell.
         reached: how many of them listing gave.
     """
 
-    def __init__(self, *, total: int, reached: int) -> None:
+    problem = "and does not show the others"
+
+    def __init__(self, *, total: int | None, reached: int) -> None:
+        of_all = "" if total is None else f" of {total}"
         super().__init__(
-            f"listing reaches {reached} of {total} orders and no more; "
-            "client.orders.create_export() reaches them all"
+            f"listing gave {reached}{of_all} orders {self.problem}; "
+            "client.orders.export_rows() and create_export() reach them all"
         )
         self.total = total
         self.reached = reached
+
+
+class ListingCapError(ListingIncompleteError):
+    """Listing reaches 10,000 orders and no more; an export reaches them all.
+
+    `client.orders.export_rows()` reads all orders in one go, `client.orders.create_export()` gives the job to wait
+    for. The orders that listing reaches were given before this was raised.
+    """
+
+    problem = "and reaches no more"
 
 
 class BulkStoppedError(VoucherifyError):

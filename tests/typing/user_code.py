@@ -23,6 +23,7 @@ from voucherify_async import (
     Order,
     OrderChanges,
     OrderItem,
+    OrderListing,
     OrderPage,
     OrderRow,
     RetryPolicy,
@@ -51,6 +52,12 @@ async def orders(client: VoucherifyClient) -> None:
     assert_type(await client.orders.list(limit=1, page=1, order="-created_at"), OrderPage)
     assert_type(await client.orders.with_http_info.get("web-1"), ApiResponse[Order])
     assert_type((await client.orders.with_http_info.list()).data.orders, list[Order])
+    assert_type(client.orders.iterate(), OrderListing)
+    async with client.orders.iterate(order="-updated_at") as listing:
+        async for listed in listing:
+            assert_type(listed, Order)
+        assert_type(listing.total, int | None)
+    client.orders.iterate(order="amount")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
     # A name that does not exist fails here and not at the server.
     NewOrder(sourceid="web-1")  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
     await client.orders.get(7)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
