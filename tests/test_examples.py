@@ -58,6 +58,7 @@ SAYS = {
     "quickstart.py": "web-1001 is PAID\n1 orders, the latest: web-1001",
     "import_history.py": "5000 orders imported",
     "export_orders.py": "revenue: 0.00",
+    "list_orders.py": "0 of 0 orders\npaid: 0.00",
     "sync_orders.py": "750 of 750 entries done, 500 orders stored",
 }
 
