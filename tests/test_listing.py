@@ -18,6 +18,7 @@ from voucherify_async import (
     BadRequestError,
     ClientClosedError,
     ConfigurationError,
+    EventLoopError,
     ListingCapError,
     ListingIncompleteError,
     NewOrder,
@@ -442,6 +443,23 @@ async def test_a_total_that_counts_more_than_is_listed_is_told_in_the_end(clock:
     ]
 
 
+async def test_the_total_that_was_told_last_stays(clock: FakeClock) -> None:
+    ids = ",".join(f'{{"id":"ord_{number}"}}' for number in range(100)).encode()
+    pages = http(200, b'{"orders":[%b],"total":101}' % ids), http(200, b'{"orders":[{"id":"ord_100"}]}')
+    async with raw_server(*pages) as server:
+        async with VoucherifyClient("i", "t", base_url=server.url, clock=clock) as client:
+            async with client.orders.iterate() as orders:
+                assert [order.id async for order in orders] == [f"ord_{number}" for number in range(101)]
+    assert (orders.total, orders.given, len(server.requests)) == (101, 101, 2)
+
+
+async def test_a_listing_says_so_if_its_client_is_at_work_on_another_loop(emulator: Emulator) -> None:
+    async with emulator.client() as client:
+        await client.orders.list()
+        with pytest.raises(EventLoopError):
+            await asyncio.to_thread(asyncio.run, source_ids(client.orders.iterate()))
+
+
 async def test_an_error_comes_after_the_orders_before_it(emulator: Emulator, client: VoucherifyClient) -> None:
     await fill(client, 250)
     emulator.faults.add(Fault(kind="status", status=400, path="/v1/orders", skip=2))
@@ -538,6 +556,8 @@ async def test_leaving_early_leaves_nothing_behind(emulator: Emulator, client: V
         async with client.orders.iterate() as orders:
             async for _ in orders:
                 break
+        with pytest.raises(ConfigurationError, match="with a context"):  # nor are those given that were read ahead
+            await orders.__anext__()
     async with nothing_left(emulator, client):
         with pytest.raises(ZeroDivisionError):
             await stumble(client)

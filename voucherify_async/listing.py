@@ -123,10 +123,9 @@ class OrderListing:
     async def __aenter__(self) -> Self:
         if self._reader is not None:
             raise ConfigurationError("orders", "are being read already; use an iterate() of their own")
-        self._session.belong_here()
         self._begin()
         self._reader = self._session.spawn(self._read(Reading(self._order)))
-        self._reader.add_done_callback(self._reader_ended)
+        self._reader.add_done_callback(lambda reader: self._news.set())
         return self
 
     async def __aexit__(
@@ -167,10 +166,6 @@ class OrderListing:
             if page.total is not None:
                 self.total = page.total
             self._stored.extend(reading.take(page))
-            self._news.set()
-
-    def _reader_ended(self, reader: "asyncio.Task[None]") -> None:
-        if reader is self._reader:
             self._news.set()
 
 
