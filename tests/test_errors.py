@@ -13,6 +13,8 @@ from voucherify_async import (
     ApiError,
     AsyncAction,
     BadRequestError,
+    BulkReport,
+    BulkStoppedError,
     ClientClosedError,
     ConfigurationError,
     ConnectError,
@@ -75,6 +77,8 @@ def one_of_each() -> Iterator[VoucherifyError]:
     yield RequestTimeoutError("late", outcome_unknown=True)
     yield PoolTimeoutError("crowded", outcome_unknown=False, attempts=0)
     yield DecodeError("odd", json_path="$.x", body=b"?", status=200, request_id="v-1", method="GET", path="/v1/x")
+    report = BulkReport(read=3, done=1, failed=[], failed_count=0, retried=0, skipped=0, seconds=1.5)
+    yield BulkStoppedError(OSError("no space"), report=report)
     yield ListingIncompleteError(total=250, reached=249)
     yield ListingCapError(total=12_000, reached=10_000)
     action = AsyncAction(id="aa_1", status="FAILED", progress=3)
