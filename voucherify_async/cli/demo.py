@@ -22,6 +22,7 @@ from voucherify_async.cli.progress import Display, display
 from voucherify_async.cli.retail import RetailFileError
 from voucherify_async.cli.sources import Source, from_file, made_up
 from voucherify_async.emulator import Emulator
+from voucherify_async.events import AttemptStarted, Event
 
 __all__ = ["Outcome", "add_arguments", "play", "report", "run"]
 
@@ -47,6 +48,17 @@ class Outcome:
     repeats: int
     seconds: float
     problems: list[str]
+
+
+class Repeats:
+    """Counts the requests that a client sends again."""
+
+    def __init__(self) -> None:
+        self.total = 0
+
+    def count(self, event: Event) -> None:
+        """Look at what a client does."""
+        self.total += isinstance(event, AttemptStarted) and event.attempt > 1
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -104,19 +116,22 @@ async def play(source: Source, emulator: Emulator, shown: Display) -> Outcome:
     history, live = orders[:-live_count], orders[-live_count:]
     async with emulator:
         started = time.perf_counter()
-        client = VoucherifyClient(emulator.app_id, emulator.app_token, base_url=emulator.url)
+        repeats = Repeats()
+        client = VoucherifyClient(
+            emulator.app_id, emulator.app_token, base_url=emulator.url, on_event=repeats.count
+        )
         async with client:
             acts = Acts(client, shown)
             await acts.place(live)
             await acts.follow_up(live)
             await acts.get(live)
-            await acts.page_through(live)
+            await acts.list(live)
             await acts.import_history(history)
             with tempfile.TemporaryDirectory(prefix="voucherify-async-") as folder:
                 rows = await acts.export(orders, Path(folder) / "orders.csv")
         seconds = time.perf_counter() - started
         requests = emulator.effects.requests.total()
-    return Outcome(rows, requests, acts.repeats, seconds, [*source.problems, *acts.problems])
+    return Outcome(rows, requests, repeats.total, seconds, [*source.problems, *acts.problems])
 
 
 def report(source: Source, outcome: Outcome) -> list[str]:
