@@ -12,13 +12,18 @@ _GZIP_ALONE: Final = 31  # zlib's `wbits` for a gzip header and nothing else
 
 
 class Gunzip:
-    """Unpacks the members of a gzip stream (RFC 1952 allows several, one behind another)."""
+    """Unpacks the members of a gzip stream (RFC 1952 allows several, one behind another).
 
-    def __init__(self) -> None:
+    Args:
+        piece_bytes: how long a piece may be, 1 MiB if not given.
+    """
+
+    def __init__(self, piece_bytes: int = _PIECE_BYTES) -> None:
+        self._piece_bytes = piece_bytes
         self._member = zlib.decompressobj(wbits=_GZIP_ALONE)
 
     def pieces(self, packed: bytes) -> Iterator[bytes]:
-        """What the next bytes unpack to, at most 1 MiB at a time; read it to its end before the next call.
+        """What the next bytes unpack to, a piece at a time; read it to its end before the next call.
 
         Raises:
             zlib.error: it is no gzip, or damaged.
@@ -30,8 +35,8 @@ class Gunzip:
                 if not packed:
                     return
                 self._member = zlib.decompressobj(wbits=_GZIP_ALONE)
-            unpacked = self._member.decompress(packed, _PIECE_BYTES)
-            more = len(unpacked) == _PIECE_BYTES and not self._member.eof
+            unpacked = self._member.decompress(packed, self._piece_bytes)
+            more = len(unpacked) == self._piece_bytes and not self._member.eof
             packed = self._member.unused_data if self._member.eof else self._member.unconsumed_tail
             if unpacked:
                 yield unpacked
