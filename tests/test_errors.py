@@ -33,6 +33,7 @@ from voucherify_async import (
     PoolTimeoutError,
     RateLimitError,
     RequestTimeoutError,
+    SourceError,
     TransportError,
     VoucherifyError,
     errors,
@@ -81,6 +82,7 @@ def one_of_each() -> Iterator[VoucherifyError]:
     yield BulkStoppedError(OSError("no space"), report=report)
     yield ListingIncompleteError(total=250, reached=249)
     yield ListingCapError(total=12_000, reached=10_000)
+    yield SourceError("has neither a source_id nor an id", line=7, source="orders.csv")
     action = AsyncAction(id="aa_1", status="FAILED", progress=3)
     result = ImportResult(done_count=1, failed_count=1, failed=[ImportFailure(source_id="o-1", reason="r")])
     yield JobError("lost", job_id="aa_1")

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         RateLimitError,
         RequestTimeoutError,
         ServerError,
+        SourceError,
         TransportError,
         VoucherifyError,
     )
@@ -78,6 +79,7 @@ if TYPE_CHECKING:
     )
     from voucherify_async.options import PoolLimits, RetryPolicy, Timeouts
     from voucherify_async.ratelimit import HeaderRateLimiter, RateLimiter
+    from voucherify_async.sources import BadLine, OrderReader, failure_line, read_orders
 
 __all__ = [
     "UNSET",
@@ -89,6 +91,7 @@ __all__ = [
     "AsyncActionPage",
     "Auth",
     "AuthenticationError",
+    "BadLine",
     "BadRequestError",
     "BearerAuth",
     "BulkProgress",
@@ -129,6 +132,7 @@ __all__ = [
     "OrderItem",
     "OrderListing",
     "OrderPage",
+    "OrderReader",
     "OrderRedemption",
     "OrderRow",
     "PaymentRequiredError",
@@ -143,6 +147,7 @@ __all__ = [
     "Sender",
     "ServerError",
     "Sku",
+    "SourceError",
     "StoredAddress",
     "StoredCustomer",
     "StoredItem",
@@ -155,12 +160,14 @@ __all__ = [
     "VoucherifyClient",
     "VoucherifyError",
     "__version__",
+    "failure_line",
+    "read_orders",
 ]
 
 _HOMES = (
     "bulk.reports",
     *("client", "auth", "call", "clock", "errors", "jobs", "options", "ratelimit"),
-    *("models.jobs", "models.oauth", "models.orders", "listing"),
+    *("models.jobs", "models.oauth", "models.orders", "listing", "sources"),
 )
 
 if not TYPE_CHECKING:  # a checker would take any name for one that is there

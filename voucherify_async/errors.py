@@ -22,6 +22,7 @@
     ├── ListingIncompleteError                  listing gave some of the orders and not all
     │   └── ListingCapError                     it reaches no further; an export does
     ├── BulkStoppedError                        a run over many orders could not go on
+    ├── SourceError                             a file of orders cannot be read, or a line of it is none
     └── JobError                                an import or export
         ├── ImportFailedError
         ├── ExportFailedError
@@ -320,6 +321,28 @@ class BulkStoppedError(VoucherifyError):
             f"stopped with {report.done} of {report.read} orders done, {report.failed_count} failed: {name}{cause}"
         )
         self.report = report
+
+
+class SourceError(VoucherifyError):
+    """A file of orders cannot be read on, or a line of it is no order and nobody asked to be told of such lines.
+
+    Attributes:
+        problem: what is wrong.
+        line: the number of the line, from 1; where reading broke off, of the first that was not read; None if it is
+            about no line.
+        source: the name of the file, where it has one.
+    """
+
+    def __init__(self, problem: str, *, line: int | None = None, source: str | None = None) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.line = line
+        self.source = source
+
+    def __str__(self) -> str:
+        line = None if self.line is None else f"line {self.line}"
+        place = ", ".join(part for part in (self.source, line) if part)
+        return f"{place}: {self.problem}" if place else self.problem
 
 
 class JobError(VoucherifyError):
