@@ -17,8 +17,11 @@ import pytest
 
 from voucherify_async import (
     BadLine,
+    BulkReport,
+    BulkStoppedError,
     ConfigurationError,
     NewOrder,
+    OrderFailure,
     OrderReader,
     SourceError,
     VoucherifyClient,
@@ -104,13 +107,15 @@ async def test_the_name_tells_the_format_and_the_first_bytes_gzip(file: Write, n
 
 async def test_an_object_needs_no_more_than_read_and_what_has_no_name_is_json_lines() -> None:
     class Pieces:
-        def __init__(self) -> None:
-            self.left = [JSONL[:5], JSONL[5:20], JSONL[20:]]
+        def __init__(self, data: bytes, size: int) -> None:
+            self.data = io.BytesIO(data)
+            self.size = size
 
         def read(self, size: int, /) -> bytes:
-            return self.left.pop(0) if self.left else b""
+            return self.data.read(self.size)
 
-    assert await read(Pieces()) == "ab"
+    assert await read(Pieces(JSONL, 7)) == "ab"
+    assert await read(Pieces(gzip.compress(JSONL), 1)) == "ab"
 
 
 async def test_an_empty_file_of_json_lines_has_no_orders(file: Write) -> None:
@@ -360,6 +365,42 @@ async def test_what_is_read_can_be_sent(file: Write, emulator: Emulator, client:
     assert stored.items
     assert [item.amount for item in stored.items] == [2590, 5]
     assert (await client.orders.list()).total == 2
+
+
+@pytest.mark.parametrize("run", ["upsert_all", "import_all"])
+async def test_a_run_that_a_bad_line_stopped_goes_on_when_it_is_mended(
+    file: Write, emulator: Emulator, client: VoucherifyClient, tmp_path: Path, run: str
+) -> None:
+    lines = [b'{"source_id":"o-%d","amount":%d}\n' % (number, number) for number in range(30)]
+    path = file("orders.jsonl", b"".join([*lines[:20], b"{}\n", *lines[20:]]))
+    run_all = getattr(client.orders, run)
+    with pytest.raises(BulkStoppedError, match=r"orders\.jsonl, line 21: has neither") as caught:
+        await run_all(read_orders(path), checkpoint=tmp_path / "state")
+    assert isinstance(caught.value.__cause__, SourceError)
+    assert not is_open(path)
+    path.write_bytes(b"".join([*lines[:20], *lines[20:]]))
+    report: BulkReport = await run_all(read_orders(path), checkpoint=tmp_path / "state")
+    assert (report.read, report.done, report.failed_count) == (30, 30, 0)
+    assert (await client.orders.list()).total == 30
+    assert (await client.orders.get("o-29")).amount == 29
+
+
+async def test_failures_of_a_run_are_the_source_of_the_next(
+    file: Write, emulator: Emulator, client: VoucherifyClient
+) -> None:
+    path = file("orders.jsonl", JSONL + b'{"source_id":"c","status":"SOLD"}\n')
+    lines: list[bytes] = []
+
+    def note(failure: OrderFailure) -> None:
+        assert failure.order is not None
+        lines.append(failure_line(failure.order, failure.reason, position=failure.position))
+
+    report = await client.orders.upsert_all(read_orders(path), on_failure=note)
+    assert (report.done, report.failed_count) == (2, 1)
+    again = file("failed.jsonl", b"".join(lines).replace(b'"SOLD"', b'"PAID"', 1))
+    report = await client.orders.upsert_all(read_orders(again))
+    assert (report.done, report.failed_count) == (1, 0)
+    assert (await client.orders.get("c")).status == "PAID"
 
 
 COLUMNS: dict[str, str | None] = {

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import (
-    AsyncGenerator,
     AsyncIterable,
     AsyncIterator,
     Generator,
@@ -114,8 +113,10 @@ class Entries:
         return key if key is None or isinstance(key, str) else str(key)
 
     async def close(self) -> None:
-        """Close a generator that is not at its end."""
-        if isinstance(self._iterator, AsyncGenerator):
-            await self._iterator.aclose()
+        """Close a generator, or a reader of a file, that is not at its end."""
+        if isinstance(self._iterator, AsyncIterator):
+            aclose = getattr(self._iterator, "aclose", None)
+            if aclose is not None:
+                await aclose()
         elif isinstance(self._iterator, Generator):
             self._iterator.close()
