@@ -3,7 +3,7 @@
 # Each checker must find the mistakes that are marked below by itself (for pyright: see pyproject.toml).
 
 from collections.abc import AsyncIterator
-from typing import Any, assert_type
+from typing import Any, BinaryIO, TextIO, assert_type
 
 import msgspec
 
@@ -11,6 +11,7 @@ from voucherify_async import (
     ApiResponse,
     AsyncAction,
     AsyncActionPage,
+    BulkReport,
     Customer,
     Export,
     ExportJob,
@@ -25,11 +26,14 @@ from voucherify_async import (
     OrderItem,
     OrderListing,
     OrderPage,
+    OrderReader,
     OrderRow,
     RetryPolicy,
     StoredItem,
     Timeouts,
     VoucherifyClient,
+    failure_line,
+    read_orders,
 )
 from voucherify_async.emulator import Emulator
 
@@ -80,6 +84,18 @@ async def jobs(client: VoucherifyClient) -> None:
             assert_type(row, OrderRow)
             assert_type(row.metadata, dict[str, Any])
     assert_type((await client.orders.with_http_info.create_export()).data, ExportJob)
+
+
+async def files(client: VoucherifyClient, text: TextIO, data: BinaryIO) -> None:
+    async with read_orders("orders.csv", columns={"No": "source_id", "Colour": None}, decimals=2) as orders:
+        assert_type(orders, OrderReader)
+        async for order in orders:
+            assert_type(order, NewOrder)
+    report = await client.orders.upsert_all(read_orders(data, format="jsonl", on_bad_line=print))
+    assert_type(report, BulkReport)
+    assert_type(failure_line(NewOrder(), "no", line=7), bytes)
+    read_orders(text)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    read_orders(data, format="xml")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
 
 
 async def others(client: VoucherifyClient) -> None:
