@@ -288,14 +288,27 @@ async def test_a_cancelled_run_waits_for_the_import_that_was_under_way(
 ) -> None:
     state = tmp_path / "state"
     emulator.import_seconds = 3600
-    run = asyncio.create_task(client.orders.import_all(some(10), checkpoint=state))
+    closed = False
+
+    async def source() -> AsyncIterator[NewOrder]:
+        nonlocal closed
+        try:
+            for order in some(10):
+                yield order
+            await asyncio.sleep(3600)
+        finally:
+            closed = True
+
+    run = asyncio.create_task(client.orders.import_all(source(), checkpoint=state, max_bytes=300))
     await until(lambda: emulator.effects.requests["GET", "/v1/async-actions/*"] > 0)
     run.cancel()
     with pytest.raises(asyncio.CancelledError):
         await run
+    assert closed
+    emulator.import_seconds = 0
     emulator.clock.advance(3600)  # type: ignore[attr-defined]
     assert told(await client.orders.import_all(some(10), checkpoint=state)) == (10, 10, 0, 0)
-    assert emulator.effects.requests[IMPORT] == 1
+    assert emulator.effects.requests[IMPORT] == 2
 
 
 async def test_an_import_that_is_not_there_any_more_is_made_again(

@@ -92,10 +92,11 @@ class Imports:
                 await self._tally.tell(last=True)
             except Exception as error:
                 cause = error
-            try:
-                await self._entries.close()
-            except Exception as error:  # the source's own
-                cause = cause or error
+            finally:
+                try:
+                    await self._entries.close()
+                except Exception as error:  # the source's own
+                    cause = cause or error
         finally:
             if self._journal is not None:
                 self._journal.close()
