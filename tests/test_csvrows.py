@@ -3,11 +3,12 @@
 import csv
 import datetime
 import io
-from typing import Any
+import json
+from typing import Any, Literal
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from voucherify_async import OrderRow, csvrows
@@ -128,7 +129,7 @@ def test_a_quote_within_a_cell_that_is_not_quoted_is_a_sign_like_others() -> Non
 
 
 def test_a_row_without_end_is_refused_before_it_fills_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(csvrows, "MAX_ROW_CHARACTERS", 1000)
+    monkeypatch.setattr(csvrows, "MAX_ROW_BYTES", 1000)
     rows = CsvRows()
     assert rows.feed(b'id\n"') == []
     for _ in range(9):
@@ -169,3 +170,108 @@ def test_any_bytes_are_read_or_refused(data: bytes, piece_bytes: int) -> None:
         read(data, piece_bytes)
     except (csv.Error, msgspec.ValidationError, UnicodeDecodeError):
         pass
+
+
+def outcome(data: bytes, *, row_by_row: bool) -> tuple[list[OrderRow], str]:
+    """What comes of a file that arrives in one piece: its rows, and what is wrong behind them."""
+    with pytest.MonkeyPatch.context() as patch:
+        if row_by_row:
+            patch.setattr(csvrows.CsvRows, "_rows", csvrows.CsvRows._row_by_row)
+        rows, found = CsvRows(), []
+        try:
+            found += rows.feed(data)
+            rows.check()
+            found += rows.feed(b"", last=True)
+            rows.check()
+        except (csv.Error, msgspec.ValidationError, UnicodeDecodeError) as error:
+            return found, f"{type(error).__name__}: {error}"
+    return found, ""
+
+
+headers = st.sampled_from(
+    [
+        "id",
+        "amount",
+        "id,amount",
+        "amount,id,created_at",
+        "metadata,id",
+        "metadata.a,id,metadata.b",
+        "metadata.a,metadata,amount,metadata.b",
+        "id,ID,amount",
+        "nobody,id,knows",
+    ]
+)
+odd_cells = st.one_of(
+    st.sampled_from(["", "5", "-7", "1.0", "1e3", "null", "NULL", " 5", "5 ", "+5", "1_0", "007", "9" * 20, "nan"]),
+    st.sampled_from(["2026-03-01T07:44:41.594Z", "2026-03-01T07:44:41", "2026-03-01 07:44:41+01:00", "1772351081"]),
+    st.sampled_from(
+        ["{}", '{"a":1}', '"{""a"":1}"', '"{""a"":""x, y""}"', "[1]", '""', '""""', '"a\nb"', '"a""b"']
+    ),
+    st.sampled_from(["a\\", "\\", "\\n", "\t", "a\rb", '5"', '"5" ', "\0", "\1", "\x85", "\u2028", "\u65e5", "]["]),
+    st.text(st.sampled_from('",\n\r\\ 0a[]{}:'), max_size=4),
+)
+line_ends = st.sampled_from(["\r\n"] * 8 + ["\n", "\r", "\r\r\n", "\n\n"])
+
+
+@given(headers, st.lists(st.tuples(st.lists(odd_cells, min_size=1, max_size=4), line_ends), max_size=5), line_ends)
+@example("id,amount", [(["a", "1"], "\n"), (["\r", "1"], "\n")], "\n")
+@example("id,amount", [(["a\r5"], "\r\n")], "\r\n")
+@example("id,amount", [(["a\r"], "\r\n"), (["a", "5", ""], "\n")], "\r\n")
+@example("id,amount", [(["a\rb"], "\n"), (["b", "2"], "\r\n")], "\r\n")
+def test_all_ways_through_come_to_the_same(
+    header: str, lines: list[tuple[list[str], str]], header_end: str
+) -> None:
+    data = header + header_end + "".join(",".join(line) + end for line, end in lines)
+    assert outcome(data.encode(), row_by_row=False) == outcome(data.encode(), row_by_row=True)
+
+
+@given(st.binary(max_size=60))
+def test_all_ways_through_come_to_the_same_with_any_bytes(data: bytes) -> None:
+    data = b"id,amount\n" + data
+    assert outcome(data, row_by_row=False) == outcome(data, row_by_row=True)
+
+
+plain_cells = st.text(st.sampled_from("a0 \\;é日\t"), max_size=4)
+mixed_cells = st.one_of(plain_cells, plain_cells, plain_cells, cells)
+
+
+@given(
+    header=st.permutations(["id", "metadata.a", "source_id", "created_at", "amount", "metadata", "customer_id"]),
+    rows=st.lists(
+        st.fixed_dictionaries(
+            {
+                "id": mixed_cells,
+                "source_id": mixed_cells,
+                "customer_id": plain_cells,
+                "metadata.a": plain_cells,
+                "created_at": st.datetimes(timezones=st.just(datetime.UTC)).map(lambda at: at.isoformat()),
+                "amount": st.one_of(st.sampled_from(["", "1.0", "1e3"]), st.integers(-(10**12), 10**12).map(str)),
+                "metadata": st.one_of(
+                    st.just(""),
+                    st.dictionaries(cells, st.one_of(cells, st.integers(), st.none()), max_size=2).map(json.dumps),
+                ),
+            }
+        ),
+        max_size=6,
+    ),
+    quoting=st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL]),
+)
+def test_rows_by_the_block_are_rows_one_by_one(
+    header: list[str], rows: list[dict[str, str]], quoting: Literal[0, 1]
+) -> None:
+    file = io.StringIO(newline="")
+    writer = csv.DictWriter(file, header, lineterminator="\r\n", quoting=quoting)
+    writer.writeheader()
+    writer.writerows(rows)
+    found, problem = outcome(file.getvalue().encode(), row_by_row=False)
+    assert (found, problem) == outcome(file.getvalue().encode(), row_by_row=True)
+    assert (len(found), problem) == (len(rows), "")
+
+
+def test_long_cells_are_refused_with_or_without_quotes() -> None:
+    long = "x" * 131_073
+    for row in (f"1,{long}\n", f'1,"{long}"\n'):
+        with pytest.raises(csv.Error, match="field limit"):
+            read(b"amount,id\n" + b"1,a\n" * 1000 + row.encode())
+    last_row = read(f"amount,id\n1,a\n2,{long[1:]}\n".encode())[-1]
+    assert last_row.id == long[1:]

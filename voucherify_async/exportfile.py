@@ -1,8 +1,7 @@
 """The file of an export: fetched to the disk, or read as rows while it arrives."""
 
 import csv
-from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -99,7 +98,7 @@ class ExportRows:
 
     def _begin(self) -> None:
         self._csv = CsvRows()
-        self._rows: deque[OrderRow] = deque()
+        self._ready: Iterator[OrderRow] = iter(())
         self._ended = False
 
     async def __aenter__(self) -> Self:
@@ -114,7 +113,7 @@ class ExportRows:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         download, self._download, self._ended = self._download, None, True
-        self._rows.clear()
+        self._ready = iter(())
         if download is not None:
             download.close()
 
@@ -122,15 +121,18 @@ class ExportRows:
         return self
 
     async def __anext__(self) -> OrderRow:
-        while not self._rows:
-            if self._ended:
-                raise StopAsyncIteration
+        for row in self._ready:  # the shortest way to the next one, if it is there
+            return row
+        return await self._next()
+
+    async def _next(self) -> OrderRow:
+        while not self._ended:
             if self._download is None:
                 raise ConfigurationError("rows", "use it with a context: async with job.rows() as rows")
             try:
                 self._csv.check()
                 piece = await self._download.chunk()
-                self._rows.extend(self._csv.feed(piece, last=not piece))
+                rows = self._csv.feed(piece, last=not piece)
                 self._ended = not piece and not self._csv.misfit
             except (csv.Error, msgspec.ValidationError, UnicodeDecodeError) as error:
                 self._ended = True
@@ -139,7 +141,10 @@ class ExportRows:
                 self._ended = True
                 error.job_id = self._job_id
                 raise
-        return self._rows.popleft()
+            if rows:
+                self._ready = iter(rows)
+                return next(self._ready)
+        raise StopAsyncIteration
 
     def _does_not_fit(self, error: Exception) -> DecodeError:
         problem, marker, place = str(error).rpartition(" - at `")
