@@ -368,5 +368,8 @@ async def test_ranges_when_they_are_switched_on(api: Api, emulator: Emulator, cl
     for asked in ("lines=1-2", "bytes=-5"):
         assert (await api.get(url, headers={"Range": asked})).body == whole.body
     assert (await api.get(url)).body == whole.body
+    entity_tag = (await api.get(url)).headers["ETag"]
+    for only_of, body in ((entity_tag, whole.body[5:]), ('"another"', whole.body), (f"W/{entity_tag}", whole.body)):
+        assert (await api.get(url, headers={"Range": "bytes=5-", "If-Range": only_of})).body == body
     beyond = await api.get(url, headers={"Range": f"bytes={len(whole.body)}-"})
     assert (beyond.status, beyond.headers["Content-Range"]) == (416, f"bytes */{len(whole.body)}")

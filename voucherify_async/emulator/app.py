@@ -185,7 +185,7 @@ class App:
         now = self.project.now()
         call = Call(errand.key, errand.asked, errand.request_id, now, self.app_id)
         if endpoint is _DOWNLOAD:
-            call.range = request.headers.get("Range")
+            call.range, call.if_range = request.headers.get("Range"), request.headers.get("If-Range")
         else:
             self._admit(request, endpoint, now)
             self.rate_limit.take(now)

@@ -6,6 +6,7 @@ allow it (from the `security` of each operation in the OpenAPI documents).
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Iterator
 from typing import Any, Final
@@ -33,7 +34,7 @@ _encode = msgspec.json.Encoder().encode
 class Call:
     """A request as the endpoints see it."""
 
-    __slots__ = ("body", "client_id", "form", "key", "now", "query", "range", "request_id")
+    __slots__ = ("body", "client_id", "form", "if_range", "key", "now", "query", "range", "request_id")
 
     def __init__(self, key: str, query: dict[str, str], request_id: str, now: float, client_id: str) -> None:
         self.key = key
@@ -44,6 +45,7 @@ class Call:
         self.body: Any = None
         self.form: dict[str, str] = {}
         self.range: str | None = None
+        self.if_range: str | None = None
 
 
 class Answer:
@@ -72,10 +74,12 @@ class Answer:
         return Answer(_encode(shown), status=status)
 
 
-def part_of(file: bytes, asked: str | None, headers: dict[str, str]) -> Answer:
-    """A file from a server that honours `Range` (one range, from a place on), as RFC 9110 has it."""
-    headers = {**headers, "Accept-Ranges": "bytes"}
-    match = None if asked is None else _RANGE.fullmatch(asked.strip())
+def part_of(file: bytes, asked: str | None, only_of: str | None, headers: dict[str, str]) -> Answer:
+    """A file from a server that honours `Range` (one range, from a place on) and `If-Range`, as RFC 9110 has it."""
+    entity_tag = f'"{hashlib.sha256(file).hexdigest()[:32]}"'
+    headers = {**headers, "Accept-Ranges": "bytes", "ETag": entity_tag}
+    same = only_of is None or only_of.strip() == entity_tag
+    match = _RANGE.fullmatch(asked.strip()) if asked is not None and same else None
     if match is None:
         return Answer(file, content_type=CSV, headers=headers)
     start, end = int(match[1]), min(int(match[2] or len(file)), len(file) - 1)
@@ -213,7 +217,7 @@ class Endpoints:
         headers = {"Content-Disposition": f'attachment; filename="{export.id}.csv"'}
         chunks = project.file_chunks(export)
         if self.download_ranges:
-            return part_of(b"".join(chunks), call.range, headers)
+            return part_of(b"".join(chunks), call.range, call.if_range, headers)
         return Answer(content_type=CSV, chunks=chunks, headers=headers)
 
     def generate_token(self, call: Call) -> Answer:

@@ -51,7 +51,8 @@ class Emulator:
       2,000 about 0.3 s; an export 0.05 s, of 100,000 orders about 1 s. A change holds for jobs that begin later.
     - `oauth_expires_in`, `download_seconds`: how long tokens hold, in seconds.
     - `download_url`: the base of download links when it is not `url`, such as `http://localhost:8080`.
-    - `download_ranges`: whether downloads honour `Range`; of the service this is not known.
+    - `download_ranges`: whether downloads have an `ETag` and honour `Range` and `If-Range`; of the service this is
+      not known.
 
     `effects`, `requests` and `faults` are what tests look at and turn. Everything can also be done over HTTP, see
     `voucherify_async.emulator.control`.
@@ -249,7 +250,7 @@ class Emulator:
 
     @property
     def download_ranges(self) -> bool:
-        """Whether downloads honour `Range`."""
+        """Whether downloads have an `ETag` and honour `Range` and `If-Range`."""
         return self._endpoints.download_ranges
 
     @download_ranges.setter
