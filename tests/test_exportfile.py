@@ -3,6 +3,8 @@
 import asyncio
 import gzip
 import os
+import resource
+import shutil
 import threading
 from itertools import pairwise
 from pathlib import Path
@@ -209,6 +211,55 @@ async def test_cancelling_while_the_disk_is_busy_waits_for_it(
     with pytest.raises(asyncio.CancelledError):
         await download
     assert not [name for name in os.listdir(tmp_path) if name.endswith(".part")]
+
+
+async def test_a_full_disk_leaves_the_target_as_it_was(clock: FakeClock, tmp_path: Path) -> None:
+    target = tmp_path / "orders.csv"
+    target.write_text("precious")
+    large = b"id\n" + b"x" * 3_000_000
+    async with raw_server(None) as server:
+        serve(server, http(200, large))
+        async with VoucherifyClient("i", "t", base_url=server.url, clock=clock) as client:
+            before = resource.getrlimit(resource.RLIMIT_FSIZE)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, before[1]))  # the kernel takes no more
+            try:
+                with pytest.raises(OSError, match="too large"):
+                    await job_of(client).download(target)
+            finally:
+                resource.setrlimit(resource.RLIMIT_FSIZE, before)
+            assert os.listdir(tmp_path) == ["orders.csv"]
+            assert target.read_text() == "precious"
+            # The connection is not kept with half a file in it, and the next one arrives.
+            serve(server, http(200, TABLE))
+            assert (await job_of(client).download(target)).read_bytes() == TABLE
+
+
+def read_only_folder(tmp_path: Path) -> Path:
+    """One in which nothing can be made, whoever one is: to the superuser, modes mean nothing."""
+    if os.geteuid() == 0:
+        return Path("/sys")
+    tmp_path.chmod(0o500)
+    return tmp_path
+
+
+@pytest.mark.skipif(not Path("/sys/kernel").exists(), reason="no folder that is read-only to all")
+async def test_a_read_only_folder_is_found_before_anything_is_sent(
+    client: VoucherifyClient, emulator: Emulator, tmp_path: Path
+) -> None:
+    folder = read_only_folder(tmp_path)
+    before = os.listdir(folder)
+    with pytest.raises(OSError, match=r"\.part"):
+        await client.orders.export_job("exp_1").download(folder / "orders.csv")
+    assert os.listdir(folder) == before
+    assert emulator.requests == []
+
+
+async def test_a_folder_that_goes_away_meanwhile(client: VoucherifyClient, tmp_path: Path) -> None:
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    job = await client.orders.create_export()
+    with pytest.raises(FileNotFoundError):
+        await job.download(folder / "orders.csv", on_progress=lambda _: shutil.rmtree(folder))
 
 
 async def test_rows_can_be_read_again_but_not_twice_at_once(client: VoucherifyClient) -> None:

@@ -638,11 +638,13 @@ async def test_a_place_that_cannot_be_written_fails_before_anything_is_sent(
     assert emulator.requests == []
 
 
-async def test_rows_that_break_off_are_an_error(emulator: Emulator, client: VoucherifyClient) -> None:
+async def test_rows_that_break_off_each_time_are_an_error(emulator: Emulator, client: VoucherifyClient) -> None:
     await filled(client)
     job = await client.orders.create_export()
     await job
     emulator.faults.add(Fault(kind="truncated", path="/v1/exports/*"))
+    assert len(await read_all(job)) == 30
+    emulator.faults.add(Fault(kind="truncated", path="/v1/exports/*", times=None))
     with pytest.raises(ConnectError):
         await read_all(job)
 

@@ -29,6 +29,7 @@ class Call(Secretive, Generic[T], frozen=True, gc=False):
         withhold_body: the answer may hold a token, so errors do not carry it.
         url: the whole URL, for a file that is not below the base URL; else None.
         streamed: the answer is handed on unread, as a `Download`.
+        part: headers that ask for a part of a file; empty for the whole.
         bulk: the service may count it against a limit of its own, which its answer would then tell of.
     """
 
@@ -43,6 +44,7 @@ class Call(Secretive, Generic[T], frozen=True, gc=False):
     withhold_body: bool = False
     url: str | None = None
     streamed: bool = False
+    part: Mapping[str, str] = {}
     bulk: bool = False
 
     def _shown(self) -> Iterator[tuple[str, object]]:

@@ -8,76 +8,35 @@ from typing import Self
 
 import msgspec
 
-from voucherify_async.clock import Clock
 from voucherify_async.csvrows import CsvRows
-from voucherify_async.errors import (
-    ClientClosedError,
-    ConfigurationError,
-    DecodeError,
-    TransportError,
-    VoucherifyError,
-)
+from voucherify_async.errors import ConfigurationError, DecodeError, VoucherifyError
 from voucherify_async.files import PartFile
 from voucherify_async.jobs import DownloadProgress, report
 from voucherify_async.models.jobs import Export
 from voucherify_async.models.orders import OrderRow
-from voucherify_async.options import RetryPolicy
-from voucherify_async.outcome import Download
-from voucherify_async.retry import Fault, wait_before_repeat
+from voucherify_async.resumable import ResumableDownload
 
 
 async def write_file(
     path: Path,
     *,
-    job_id: str,
     ready: Callable[[], Awaitable[Export]],
-    open_download: Callable[[], Awaitable[Download]],
-    retry: RetryPolicy,
-    clock: Clock,
+    resumable: Callable[[Callable[[], None]], ResumableDownload],
     on_progress: Callable[[DownloadProgress], object] | None,
 ) -> Path:
     """See `ExportJob.download`. The place is tried first: a wait for nothing helps nobody."""
     with PartFile(path) as part:
         await ready()
-        attempt = 0
-        while True:
-            attempt += 1
-            download = await open_download()  # which repeats by itself what fails before the file begins to arrive
-            try:
-                await _fetch(part, download, on_progress)
-                break
-            except (ClientClosedError, DecodeError) as error:
-                error.job_id = job_id
-                raise
-            except TransportError as error:
-                wait = wait_before_repeat(
-                    retry,
-                    Fault.NOT_DONE,
-                    attempt=attempt,
-                    repeatable=True,
-                    asked=None,
-                    remaining=None,
-                    chance=clock.random(),
-                )
-                if wait is None:
-                    error.job_id, error.attempts = job_id, attempt
-                    raise
-            finally:
-                download.close()
-            await clock.sleep(wait)
+        download = resumable(part.restart)
+        try:
+            await download.open()
+            while piece := await download.chunk():
+                await part.write(piece)
+                await report(on_progress, DownloadProgress(download.done_bytes, download.length_bytes))
+        finally:
+            download.close()
         await part.commit()
     return path
-
-
-async def _fetch(
-    part: PartFile, download: Download, on_progress: Callable[[DownloadProgress], object] | None
-) -> None:
-    done_bytes = 0
-    part.restart()
-    while chunk := await download.chunk():
-        await part.write(chunk)
-        done_bytes += len(chunk)
-        await report(on_progress, DownloadProgress(done_bytes, download.length_bytes))
 
 
 class ExportRows:
@@ -88,12 +47,12 @@ class ExportRows:
         job_id: str,
         *,
         ready: Callable[[], Awaitable[Export]],
-        open_download: Callable[[], Awaitable[Download]],
+        resumable: Callable[[], ResumableDownload],
     ) -> None:
         self._job_id = job_id
         self._wait_until_ready = ready
-        self._open_download = open_download
-        self._download: Download | None = None
+        self._resumable = resumable
+        self._download: ResumableDownload | None = None
         self._begin()
 
     def _begin(self) -> None:
@@ -106,7 +65,9 @@ class ExportRows:
             raise ConfigurationError("rows", "are being read already; ask the job for rows() of their own")
         self._begin()
         await self._wait_until_ready()
-        self._download = await self._open_download()
+        download = self._resumable()
+        await download.open()
+        self._download = download
         return self
 
     async def __aexit__(
@@ -137,9 +98,8 @@ class ExportRows:
             except (csv.Error, msgspec.ValidationError, UnicodeDecodeError) as error:
                 self._ended = True
                 raise self._does_not_fit(error) from None
-            except VoucherifyError as error:
+            except VoucherifyError:
                 self._ended = True
-                error.job_id = self._job_id
                 raise
             if rows:
                 self._ready = iter(rows)

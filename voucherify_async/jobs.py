@@ -3,7 +3,7 @@
 import asyncio
 import inspect
 import os
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar
 
@@ -16,7 +16,7 @@ from voucherify_async.errors import (
     ImportFailedError,
     JobError,
     JobTimeoutError,
-    VoucherifyError,
+    PermissionDeniedError,
 )
 from voucherify_async.models.jobs import AsyncAction, Export, ImportResult, import_result
 from voucherify_async.options import check_seconds
@@ -27,6 +27,7 @@ from voucherify_async.session import CallOptions, SessionManager
 
 if TYPE_CHECKING:
     from voucherify_async.exportfile import ExportRows
+    from voucherify_async.resumable import ResumableDownload
 
 S = TypeVar("S", bound=AsyncAction | Export)
 R = TypeVar("R")
@@ -191,7 +192,7 @@ class DownloadProgress(msgspec.Struct, frozen=True):
     """How far a download is.
 
     Attributes:
-        done_bytes: that have arrived; it begins again when a file that broke off is begun again.
+        done_bytes: that have arrived; it begins again when a file that broke off has to be begun again.
         total_bytes: None if the server does not say, or compresses the file.
     """
 
@@ -216,6 +217,7 @@ class ExportJob(_Job[Export, Export]):
         super().__init__(job_id, poller)
         self._session = session
         self._options = options
+        self._renewed: Export | None = None  # with a token that is younger than the one that was waited for
 
     async def download(
         self,
@@ -244,19 +246,17 @@ class ExportJob(_Job[Export, Export]):
             ClientClosedError: the client was closed meanwhile.
             OSError: it could not be written.
 
-        Repeated after a failure: yes; a file that breaks off is begun again, as often as the client's `RetryPolicy`
-        says.
+        Repeated after a failure: yes. A file that breaks off goes on where it was, if the server gives parts of
+        files, else it is begun again. Each time, the client's `RetryPolicy` says how often; an attempt that brought
+        64 KiB or more is no failed one.
         Source: OpenAPI v2018-08-01, `GET /v1/exports/{export_Id}` on the download host.
         """
         from voucherify_async.exportfile import write_file  # noqa: PLC0415 - spares importing it with the client
 
         return await write_file(
             Path(path),
-            job_id=self.id,
             ready=lambda: self.wait(timeout=timeout),
-            open_download=self._open,
-            retry=self._options.retry,
-            clock=self._session.clock,
+            resumable=self._resumable,
             on_progress=on_progress,
         )
 
@@ -270,35 +270,45 @@ class ExportJob(_Job[Export, Export]):
 
         Raises:
             ExportFailedError, JobTimeoutError, JobError: as `wait`, on entering.
-            ApiError, ConnectError, RequestTimeoutError: the file could not be fetched, or broke off.
-            DecodeError: the file does not fit; the error names the row, if it is a cell that does not.
+            ApiError, ConnectError, RequestTimeoutError: the file could not be fetched.
+            DecodeError: the file does not fit; the error names the row, if it is a cell that does not. Or the file
+                is another one when it is asked for again.
             ClientClosedError: the client was closed meanwhile.
 
-        Repeated after a failure: until the file begins to arrive; one that breaks off later is an error.
+        Repeated after a failure: yes. A file that breaks off goes on where it was, if the server gives parts of
+        files; else it is asked for again, and what was read of it is skipped. How often, see `download`.
         Source: OpenAPI v2018-08-01, `GET /v1/exports/{export_Id}` on the download host.
         """
         from voucherify_async.exportfile import ExportRows  # noqa: PLC0415 - spares importing it with the client
 
         check_seconds("timeout", timeout)
-        return ExportRows(self.id, ready=lambda: self.wait(timeout=timeout), open_download=self._open)
+        return ExportRows(self.id, ready=lambda: self.wait(timeout=timeout), resumable=self._resumable)
 
-    async def _open(self) -> Download:
-        """Ask for the file, with a fresh token if the one in its address has expired."""
-        export = await self.wait()
+    def _resumable(self, restart: Callable[[], None] | None = None) -> "ResumableDownload":
+        from voucherify_async.resumable import ResumableDownload  # noqa: PLC0415 - as above
+
+        return ResumableDownload(
+            self.id,
+            open_download=self._open,
+            retry=self._options.retry,
+            clock=self._session.clock,
+            restart=restart,
+        )
+
+    async def _open(self, part: Mapping[str, str]) -> Download:
+        """Ask for the file or a part of it, with a fresh token if the one in its address has expired."""
+        export = self._renewed or await self.wait()
         try:
-            try:
-                return await self._download(export)
-            except AuthenticationError:
-                return await self._download(await Exports(self._session, self._options).get(self.id))
-        except VoucherifyError as error:
-            error.job_id = self.id
-            raise
+            return await self._download(export, part)
+        except (AuthenticationError, PermissionDeniedError):  # hosts differ in what they call it
+            self._renewed = await Exports(self._session, self._options).get(self.id)
+        return await self._download(self._renewed, part)
 
-    async def _download(self, export: Export) -> Download:
+    async def _download(self, export: Export, part: Mapping[str, str]) -> Download:
         if export.result is None or not export.result.url:
             raise JobError("the export is done, but names no file", job_id=self.id, snapshot=export)
         try:
-            return await self._session.download(export.result, self._options)
+            return await self._session.download(export.result, self._options, part)
         except ConfigurationError as error:
             raise JobError(
                 f"the export names a file that is not fetched: {error}", job_id=self.id, snapshot=export

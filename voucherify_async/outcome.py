@@ -29,6 +29,7 @@ from voucherify_async.retry import Fault, fault_of_status
 from voucherify_async.secretive import Secretive
 from voucherify_async.slots import Slots
 from voucherify_async.urls import without_query
+from voucherify_async.versions import start_of, version_of
 from voucherify_async.wire import decode_error, error_of_answer, is_success
 
 _GZIP: Final = {"gzip", "x-gzip"}
@@ -147,7 +148,8 @@ class Download:
         release: gives back the turn at the pool, once.
 
     Attributes:
-        length_bytes: of the whole file, None if the server does not say.
+        version: of the file.
+        start_bytes: where in the file that begins which arrives; None if it is a part that does not say.
     """
 
     def __init__(
@@ -163,8 +165,10 @@ class Download:
         self._within = within
         self._release: Callable[[], None] | None = release
         self._coding = _coding(answer.headers)
-        # Compressed, although that was not asked for, the length is that of the bytes on the wire.
-        self.length_bytes = answer.content_length if self._coding == "identity" else None
+        self.status = answer.status
+        # Compressed, although that was not asked for, lengths and places are those of the bytes on the wire.
+        self.version = version_of(answer.headers, answer.content_length, packed=self._coding != "identity")
+        self.start_bytes = start_of(answer.headers) if answer.status == 206 else 0
         self._gunzip = Gunzip() if self._coding in _GZIP else None
         self._unpacked: Iterator[bytes] = iter(())
 

@@ -212,7 +212,7 @@ class SessionManager:
 
     def _judged(self, call: Call[T], answer: Answer, state: State) -> ApiResponse[T] | Failed:
         """What an answer comes to."""
-        if not is_success(answer.status):
+        if not is_success(answer.status, part=bool(call.part)):
             return refused(call, answer, state.attempts, self.clock.wall())
         if answer.problem is not None:
             return incomplete(call, answer, state.attempts)
@@ -309,6 +309,7 @@ class SessionManager:
             headers |= {"Accept": "*/*", "Accept-Encoding": "identity"}
             if not signed.headers:
                 headers = SignedHeaders({name: headers[name] for name in _FOR_ANYONE if name in headers})
+            headers |= call.part
         opened = self._life.opened()
         slots = opened.slots
         if not slots.take():
@@ -348,7 +349,7 @@ class SessionManager:
             state.status = answer.status
             if report is not None:
                 report.answered(answer.headers)
-            if call.streamed and is_success(answer.status):
+            if call.streamed and is_success(answer.status, part=bool(call.part)):
                 download = Download(answer, call, within=self._life.call, release=slots.release)
                 arriving = True
                 return Answer(answer.status, answer.headers, download)
@@ -359,14 +360,21 @@ class SessionManager:
             with suppress(ValueError):  # a task that nobody ends is cleared away outside its context
                 BEING_SENT.reset(being_sent)
 
-    async def download(self, file: ExportFile, options: CallOptions) -> Download:
+    async def download(
+        self, file: ExportFile, options: CallOptions, part: Mapping[str, str] = _NO_HEADERS
+    ) -> Download:
         """Ask for a file, and come back when it begins to arrive. The caller closes it.
+
+        Args:
+            file: where it is.
+            options: of the client, or of a view of it.
+            part: headers that ask for a part of it.
 
         Raises:
             ConfigurationError: its address is none, or plain http, which was not allowed.
             ApiError, ConnectError, RequestTimeoutError: as `send`. It is repeated as any GET is.
         """
-        call = _download_call(file, allow_plain_http=self._allow_plain_http)
+        call = _download_call(file, part, allow_plain_http=self._allow_plain_http)
         return (await self.send(call, options, "download")).data
 
     async def _sign(self, call: Call[Any]) -> Signature:
@@ -406,7 +414,7 @@ class SessionManager:
         await self._life.aclose()
 
 
-def _download_call(file: ExportFile, *, allow_plain_http: bool) -> Call[Download]:
+def _download_call(file: ExportFile, part: Mapping[str, str], *, allow_plain_http: bool) -> Call[Download]:
     url = file.url or ""
     parts = checked_download_url(url, allow_plain_http=allow_plain_http)
-    return Call("GET", parts.path, never, url=url, streamed=True, withhold_body=True)
+    return Call("GET", parts.path, never, url=url, streamed=True, part=part, withhold_body=True)

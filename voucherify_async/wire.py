@@ -143,9 +143,9 @@ def finite_number(text: str | None) -> float | None:
     return number if number is not None and math.isfinite(number) else None
 
 
-def is_success(status: int) -> bool:
-    """Whether an answer holds what was asked for. A part of it (206) was not: no request here has a `Range`."""
-    return 200 <= status < 300 and status != 206
+def is_success(status: int, *, part: bool = False) -> bool:
+    """Whether an answer holds what was asked for. A part of it (206) does so if the request had a `Range`."""
+    return 200 <= status < 300 and (status != 206 or part)
 
 
 # --- Answers that are errors --------------------------------------------------------------------------------
