@@ -87,7 +87,19 @@ class ExportRows:
         return await self._next()
 
     async def _next(self) -> OrderRow:
-        while not self._ended:
+        if rows := await self.next_rows():
+            self._ready = iter(rows)
+            return next(self._ready)
+        raise StopAsyncIteration
+
+    async def next_rows(self) -> list[OrderRow]:
+        """The next rows, as many as come together; none at the end.
+
+        Raises:
+            as `ExportJob.rows`.
+        """
+        rows: list[OrderRow] = []
+        while not rows and not self._ended:
             if self._download is None:
                 raise ConfigurationError("rows", "use it with a context: async with job.rows() as rows")
             try:
@@ -101,10 +113,7 @@ class ExportRows:
             except VoucherifyError:
                 self._ended = True
                 raise
-            if rows:
-                self._ready = iter(rows)
-                return next(self._ready)
-        raise StopAsyncIteration
+        return rows
 
     def _does_not_fit(self, error: Exception) -> DecodeError:
         problem, marker, place = str(error).rpartition(" - at `")

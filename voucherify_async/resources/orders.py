@@ -1,6 +1,7 @@
 """Orders: the six endpoints."""
 
 import builtins
+import datetime
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from os import PathLike
@@ -11,6 +12,7 @@ import msgspec
 from voucherify_async.call import Call, json_decoder
 from voucherify_async.errors import ConfigurationError
 from voucherify_async.events import JobSeen
+from voucherify_async.exportquery import OrderExportOrder, export_body
 from voucherify_async.inputs import check_type, checked_json
 from voucherify_async.jobs import DEFAULT_WAIT_SECONDS, ExportJob, ImportJob
 from voucherify_async.models.jobs import AsyncAction, Export
@@ -18,15 +20,16 @@ from voucherify_async.models.orders import Id, NewOrder, Order, OrderChanges, Or
 from voucherify_async.options import check_choice, check_range, check_seconds
 from voucherify_async.poller import Poller
 from voucherify_async.resources.endpoint import Resource, WithHttpInfo, endpoint, with_http_info
+from voucherify_async.resources.exports import Exports
 from voucherify_async.session import CallOptions, SessionManager
 from voucherify_async.urls import query_string, quoted_id
 
 if TYPE_CHECKING:
+    from voucherify_async.bulk.exports import ExportedRows
     from voucherify_async.bulk.reports import BulkProgress, BulkReport, OrderFailure
     from voucherify_async.listing import OrderListing
 
 OrderListOrder = Literal["created_at", "-created_at", "updated_at", "-updated_at"]
-OrderExportOrder = Literal["created_at", "-created_at", "updated_at", "-updated_at", "status", "-status"]
 
 MAX_IMPORT: Final = 2000
 MAX_IMPORT_BYTES: Final = 8 * 1024 * 1024
@@ -248,23 +251,7 @@ class Orders(Resource):
         Repeated after a failure: yes; an export too many does no harm.
         Source: OpenAPI v2018-08-01, `POST /v1/orders/export`.
         """
-        check_choice("order", order, OrderExportOrder)
-        if isinstance(fields, (str, Mapping)):
-            raise ConfigurationError("fields", f"must be a sequence of names, not {type(fields).__name__}")
-        if fields is not None:
-            check_type("fields", fields, Iterable)
-        columns = None if fields is None else builtins.list(fields)
-        if not all(isinstance(column, str) and column for column in columns or ()):
-            raise ConfigurationError("fields", "must be names, none of them empty")
-        parameters: dict[str, object] = {} if order is None else {"order": order}
-        if columns is not None:
-            parameters["fields"] = msgspec.Raw(checked_json("fields", columns, msgspec.json.decode, free=True))
-        if filters is not None:
-            check_type("filters", filters, Mapping)
-            parameters["filters"] = msgspec.Raw(
-                checked_json("filters", dict(filters), msgspec.json.decode, free=True)
-            )
-        body = msgspec.json.encode({"parameters": parameters} if parameters else {})
+        body = export_body(fields, filters, order)
         return Call("POST", "/v1/orders/export", self._accepted_export, body=body)
 
     async def import_all(
@@ -384,6 +371,67 @@ class Orders(Resource):
             on_failure=on_failure,
         )
         return await run.run()
+
+    def export_rows(
+        self,
+        *,
+        fields: Sequence[str] | None = None,
+        filters: Mapping[str, Any] | None = None,
+        order: OrderExportOrder | None = None,
+        delete: bool = False,
+        window: datetime.timedelta | None = None,
+        timeout: float | None = DEFAULT_WAIT_SECONDS,
+    ) -> "ExportedRows":
+        """Export orders and stream their rows: `async with client.orders.export_rows() as rows`.
+
+        It creates the export, waits for it, and gives its rows as they arrive. An order that is there all the time
+        is given once. One that comes, goes or changes while the export is made may be in it or not.
+
+        With `window`, a large project is exported in several files, each with the orders of such a span of
+        `created_at`; the next one is made while one is read. What is said above then holds for each file. An order
+        belongs to the window in which its `created_at` is, so one whose `created_at` is changed meanwhile may be
+        missed or given twice.
+
+        Args:
+            fields, filters: as `create_export`. With `window`, filters by `created_at` and the junction `or` are
+                refused.
+            order: as `create_export`. With `window`, `created_at` or `-created_at`, which then hold over the whole;
+                without, the oldest window comes first.
+            delete: delete each export when its rows are read, and what there is of them when reading ends early or
+                fails. A deletion that fails is no error; it is given ten seconds.
+            window: a second at least, and so long that there are at most 1,000 windows.
+            timeout: seconds to wait for each export, an hour if not given; None for no limit.
+
+        Returns:
+            A context whose value gives an `OrderRow` after another. It is read once.
+
+        Raises:
+            ConfigurationError: an argument does not fit; nothing was sent. On entering: there would be too many
+                windows.
+            ExportFailedError, JobTimeoutError, JobError: as awaiting an export; on entering, and between windows.
+            ApiError, ConnectError, RequestTimeoutError: the service refuses it, or cannot be reached.
+            DecodeError: a file does not fit, see `ExportJob.rows`.
+
+        Repeated after a failure: yes, see `ExportJob.rows`.
+        Source: OpenAPI v2018-08-01, `POST /v1/orders/export`; with `window` also `GET /v1/orders`, with `delete`
+        also `DELETE /v1/exports/{exportId}`.
+        """
+        from voucherify_async.bulk.exports import ExportedRows  # noqa: PLC0415 - as above
+        from voucherify_async.bulk.windows import check_window  # noqa: PLC0415 - as above
+
+        check_seconds("timeout", timeout)
+        check_type("delete", delete, bool)
+        export_body(fields, filters, order)
+        return ExportedRows(
+            self,
+            Exports(self._session, self._options),
+            fields=fields,
+            filters=filters,
+            order=order,
+            delete=delete,
+            width=check_window(window, filters, order),
+            timeout=timeout,
+        )
 
     def import_job(self, job_id: str) -> ImportJob:
         """Take up waiting for an import that was started before, here or elsewhere. Sends nothing yet.
