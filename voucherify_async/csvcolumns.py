@@ -4,6 +4,7 @@ The documents are unsure about the header: the field names in one place, `Vouche
 without regard to case, blanks and underscores.
 """
 
+import csv
 from collections.abc import Callable
 from operator import attrgetter
 from typing import Any, Final
@@ -50,11 +51,15 @@ class Columns:
 
     Args:
         names: as the header has them.
+
+    Raises:
+        csv.Error: none of them is known.
     """
 
     def __init__(self, names: list[str]) -> None:
         self._columns: Final = [column_of(name) for name in names]
-        self.known: Final = any(column.field for column in self._columns)
+        if not any(column.field for column in self._columns):
+            raise csv.Error(f"no column of the header is known: {','.join(names)[:200]}")
         self._slots: Final = [column.field or "unknown" for column in self._columns]
         for index, column in enumerate(self._columns):
             if column.key is not None or self._slots.index(self._slots[index]) < index:

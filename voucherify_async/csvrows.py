@@ -10,19 +10,18 @@ The faster ones give up at whatever is out of the ordinary.
 """
 
 import csv
-import io
 from typing import Final
 
 import msgspec
 
 from voucherify_async.csvcolumns import Columns
+from voucherify_async.csvlines import Lines, header_of
 from voucherify_async.models.orders import OrderRow
 
 # A row of an export is a few hundred bytes; its metadata can be long, but not this long.
 MAX_ROW_BYTES = 1024 * 1024
 MAX_CELL_CHARACTERS: Final = 131_072  # of the csv module, unless a user changes it
 
-_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 # More, and reading rows with quotes one by one costs more than replacing saves.
 _SPARSE_QUOTES_A_ROW: Final = 2
 
@@ -81,14 +80,10 @@ class CsvRows:
 
     def _read_header(self, block: bytes, *, last: bool) -> int:
         """Take up the first row, if it is there, and say where it ends."""
-        lines = _Lines(block, len(_BYTE_ORDER_MARK) if block.startswith(_BYTE_ORDER_MARK) else 0, last=last)
-        while (cells := lines.next_row()) is not None:
-            if cells:
-                self._columns = Columns(cells)
-                if not self._columns.known:
-                    raise csv.Error(f"no column of the header is known: {','.join(cells)[:200]}")
-                return lines.end
-        return 0
+        header, end = header_of(block, last=last)
+        if header is not None:
+            self._columns = Columns(header)
+        return end
 
     def _rows(self, columns: Columns, block: bytes, start: int, *, last: bool) -> tuple[list[OrderRow], int]:
         """The rows from a place on, and where they end."""
@@ -106,7 +101,7 @@ class CsvRows:
 
     def _row_by_row(self, columns: Columns, block: bytes, start: int, *, last: bool) -> tuple[list[OrderRow], int]:
         rows: list[OrderRow] = []
-        lines = _Lines(block, start, last=last)
+        lines = Lines(block, start, last=last)
         try:
             while (cells := lines.next_row()) is not None:
                 if not cells:
@@ -124,57 +119,8 @@ class CsvRows:
         return rows, lines.end
 
 
-class _Lines:
-    """The rows of a block, as the csv module cuts them.
-
-    Attributes:
-        end: where the row that was given last ends.
-    """
-
-    def __init__(self, block: bytes, start: int, *, last: bool) -> None:
-        self._file = io.BytesIO(block)
-        self._last = last
-        # Lines end at "\n" alone: other line breaks of Unicode may stand in a cell without quotes.
-        self._reader = csv.reader(map(bytes.decode, self._file), strict=True)
-        self.go_to(start)
-
-    def go_to(self, start: int) -> None:
-        """Go on with the row that begins there."""
-        self._file.seek(start)
-        self.end = start
-
-    def next_row(self) -> list[str] | None:
-        """The cells of the next row; None if there is none, or none that is complete."""
-        try:
-            cells = next(self._reader, None)
-        except csv.Error as error:
-            self._check_cut_off(error)
-            return None
-        self.end = self._file.tell()
-        return cells
-
-    def rest(self) -> list[list[str]]:
-        """The cells of all rows that are left and complete, without empty lines."""
-        table: list[list[str]] = []
-        tell = self._file.tell
-        try:
-            for cells in self._reader:
-                self.end = tell()
-                if cells:
-                    table.append(cells)
-        except csv.Error as error:
-            self._check_cut_off(error)
-        return table
-
-    def _check_cut_off(self, error: csv.Error) -> None:
-        """Raise the error, unless it is about a row that goes on in the next block: one that ends within quotes."""
-        # The module tells that from other errors in its words alone.
-        if self._last or str(error) != "unexpected end of data":
-            raise error
-
-
 def _by_block(columns: Columns, block: bytes, start: int, *, last: bool) -> tuple[list[OrderRow], int]:
-    lines = _Lines(block, start, last=last)
+    lines = Lines(block, start, last=last)
     table = lines.rest()
     return columns.rows(table), lines.end
 
@@ -184,7 +130,7 @@ def _by_replacing(columns: Columns, block: bytes, start: int, *, last: bool) -> 
         raise csv.Error("an empty line would pass for an empty cell")
     # Of a break of two signs, the first becomes an empty array, which no cell can be, and has nothing behind it.
     ended = block.endswith(b"\r\n")
-    lines = _Lines(block, start, last=last)
+    lines = Lines(block, start, last=last)
     rows: list[bytes] = []
     while start < len(block):
         quote = block.find(b'"', start)

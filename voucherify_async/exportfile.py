@@ -4,7 +4,7 @@ import csv
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 import msgspec
 
@@ -15,6 +15,8 @@ from voucherify_async.jobs import DownloadProgress, report
 from voucherify_async.models.jobs import Export
 from voucherify_async.models.orders import OrderRow
 from voucherify_async.resumable import ResumableDownload
+
+NOT_FITTING: Final = (csv.Error, msgspec.ValidationError, UnicodeDecodeError)
 
 
 async def write_file(
@@ -107,23 +109,25 @@ class ExportRows:
                 piece = await self._download.chunk()
                 rows = self._csv.feed(piece, last=not piece)
                 self._ended = not piece and not self._csv.misfit
-            except (csv.Error, msgspec.ValidationError, UnicodeDecodeError) as error:
+            except NOT_FITTING as error:
                 self._ended = True
-                raise self._does_not_fit(error) from None
+                raise does_not_fit(self._job_id, error) from None
             except VoucherifyError:
                 self._ended = True
                 raise
         return rows
 
-    def _does_not_fit(self, error: Exception) -> DecodeError:
-        problem, marker, place = str(error).rpartition(" - at `")
-        misfit = DecodeError(
-            f"the export's file does not fit: {problem or place}",
-            json_path=place.rstrip("`") if marker else "$",
-            status=200,
-            method="GET",
-            path=f"/v1/exports/{self._job_id}",
-            outcome_unknown=False,
-        )
-        misfit.job_id = self._job_id
-        return misfit
+
+def does_not_fit(job_id: str, error: Exception) -> DecodeError:
+    """The error for a file with something in it that does not fit."""
+    problem, marker, place = str(error).rpartition(" - at `")
+    misfit = DecodeError(
+        f"the export's file does not fit: {problem or place}",
+        json_path=place.rstrip("`") if marker else "$",
+        status=200,
+        method="GET",
+        path=f"/v1/exports/{job_id}",
+        outcome_unknown=False,
+    )
+    misfit.job_id = job_id
+    return misfit
