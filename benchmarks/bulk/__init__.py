@@ -1,0 +1,1 @@
+"""What any number of orders costs: rows out, orders in."""
