@@ -155,7 +155,8 @@ def test_a_frame_is_what_its_rows_are(
     assert len(expected) == len(table)
 
 
-async def test_a_frame_goes_on_where_it_broke_off(clock: FakeClock) -> None:
+async def test_a_frame_goes_on_where_it_broke_off(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(frames, "_BLOCK_BYTES", 10_000)
     async with raw_server(None) as server:
         half = len(TABLE) // 2
         part = f"Content-Range: bytes {half}-{len(TABLE) - 1}/{len(TABLE)}"

@@ -4,6 +4,7 @@ What fits is what fits `OrderRow`: where polars is stricter, a column is convert
 """
 
 import csv
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
@@ -25,6 +26,9 @@ except ImportError as missing:
 
 # Large enough that polars is busy with rows, and small beside any frame that is worth one.
 _BLOCK_BYTES: Final = 4 * 1024 * 1024
+# A cell in quotes, from its beginning to its end. If all quotes are in their places, no other ones are left. It
+# begins with the quote itself, because signs are searched for much faster than places between them.
+_QUOTED: Final = re.compile(rb'"(?<![^,\n]")(?:[^"]++|"")*+"(?![^,\r\n])')
 _TIME: Final = pl.Datetime("us", "UTC")
 _TIME_FORMAT: Final = "%Y-%m-%dT%H:%M:%S%.fZ"
 _TIMES: Final[dict[str, Any]] = dict.fromkeys(("created_at", "updated_at"), list[AwareTime | None])
@@ -104,9 +108,10 @@ class FrameBlocks:
 
     def _texts(self, block: bytes, start: int, *, last: bool) -> tuple[pl.DataFrame, int]:
         """All cells as they are, and where the last row ends."""
-        if self._is_plain(block, start):
+        rows = block[start:]
+        if self._is_regular(rows):
             try:
-                return self._read(block[start:]), len(block)
+                return self._read(rows), len(block)
             except pl.exceptions.PolarsError:
                 pass  # the csv module says what is wrong, and where
         lines = Lines(block, start, last=last)
@@ -116,21 +121,24 @@ class FrameBlocks:
                 raise csv.Error(f"row {number} has {len(cells)} cells, the header {len(self._names)}")
         return self._of_table(table), lines.end
 
-    def _is_plain(self, block: bytes, start: int) -> bool:
-        """Whether polars cuts it as the csv module does: it has its own mind of quotes, short rows and `\\r`."""
-        breaks = block.count(b"\n", start)
+    def _is_regular(self, rows: bytes) -> bool:
+        """Whether polars cuts it as the csv module does: it has a mind of its own about quotes and short rows."""
+        outside = _QUOTED.sub(b"", rows) if b'"' in rows else rows
+        breaks, returns = outside.count(b"\n"), outside.count(b"\r")
         return (
-            len(self._names) > 1
-            and start < len(block)
-            and block.endswith(b"\n")
-            and block.find(b'"', start) < 0
-            and block.count(b",", start) == breaks * (len(self._names) - 1)
-            and block.count(b"\r", start) in (0, breaks)
-            and block.count(b"\r", start) == block.count(b"\r\n", start)
+            len(self._names) > 1  # with one column, an empty line would pass for an empty cell
+            and outside.endswith(b"\n")
+            and b'"' not in outside
+            and outside.count(b",") == breaks * (len(self._names) - 1)
+            and returns in (0, breaks)
+            and returns == outside.count(b"\r\n")
         )
 
     def _read(self, rows: bytes) -> pl.DataFrame:
-        return pl.read_csv(rows, has_header=False, new_columns=self._names, infer_schema=False, quote_char=None)
+        found = pl.read_csv(rows, has_header=False, new_columns=self._names, infer_schema=False)
+        if b'"' not in rows:
+            return found
+        return found.with_columns(pl.when(pl.all() != "").then(pl.all()))  # quoted ones are not null by themselves
 
     def _of_table(self, table: list[list[str]]) -> pl.DataFrame:
         columns = zip(*table, strict=True) if table else [()] * len(self._names)
