@@ -1,11 +1,13 @@
 """An export as a polars frame: the same as its rows."""
 
+import asyncio
 import csv
 import datetime
 import io
 import json
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import msgspec
@@ -15,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from tests.fakes import FakeClock, http, raw_server
+from tests.fakes import FakeClock, http, raw_server, until
 from tests.test_csvrows import cells, plain_cells, read
 from tests.test_exportfile import TABLE, job_of, serve
 from voucherify_async import DecodeError, NewOrder, VoucherifyClient, frames
@@ -186,3 +188,27 @@ asyncio.run(main())
         [sys.executable, "-c", code], env={"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, check=False
     )
     assert "ImportError: to_polars() needs polars: pip install 'voucherify-async[polars]'" in run.stderr
+
+
+async def test_cancelling_waits_for_the_block_under_way(
+    client: VoucherifyClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, free, ended = threading.Event(), threading.Event(), threading.Event()
+    really = FrameBlocks.end
+
+    def slow(blocks: FrameBlocks, block: bytes) -> pl.DataFrame:
+        begun.set()
+        free.wait(10)
+        frame = really(blocks, block)
+        ended.set()
+        return frame
+
+    monkeypatch.setattr(FrameBlocks, "end", slow)
+    reading = asyncio.create_task((await client.orders.create_export()).to_polars())
+    await until(begun.is_set, lambda: asyncio.sleep(0.001))
+    reading.cancel()
+    await asyncio.sleep(0)
+    free.set()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+    assert ended.is_set()

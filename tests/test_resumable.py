@@ -24,7 +24,7 @@ from voucherify_async import (
     VoucherifyClient,
 )
 from voucherify_async.emulator import Emulator
-from voucherify_async.emulator.faults import Fault
+from voucherify_async.emulator.faults import Fault, FaultKind
 from voucherify_async.versions import FileVersion, part_from, start_of, version_of
 
 TAG = 'ETag: "one"'
@@ -249,6 +249,34 @@ async def test_over_a_bad_line_a_file_arrives_by_halves(
     left = [len(whole) - start for start in starts]
     assert len(left) == 5  # more than the policy's attempts: each brought something
     assert all(abs(after - before / 2) <= 1 for before, after in pairwise(left))
+
+
+@pytest.mark.parametrize("ranges", [False, True])
+async def test_whatever_goes_wrong_on_the_way_the_file_is_right(
+    emulator: Emulator, clock: FakeClock, tmp_path: Path, ranges: bool
+) -> None:
+    kinds: list[FaultKind] = [
+        "drop",
+        "reset",
+        "partial_headers",
+        "truncated",
+        "truncated",
+        "truncated_gzip",
+        "status",
+    ]
+    emulator.import_seconds = emulator.export_seconds = 0
+    async with emulator.client(clock=clock, retry=RetryPolicy(max_attempts=30)) as client:
+        job = await filled(client, 2000)
+        whole = (await job.download(tmp_path / "whole.csv")).read_bytes()
+        emulator.download_ranges = ranges
+        emulator.faults.mix(0.6, *(Fault(kind=kind, status=503, path="/v1/exports/*") for kind in kinds))
+        for _ in range(10):
+            assert (await job.download(tmp_path / "again.csv")).read_bytes() == whole
+            async with job.rows() as rows:
+                assert [row.amount async for row in rows] == list(range(2000))
+    statuses = [request.status for request in emulator.requests if request.method == "GET"]
+    assert (206 in statuses) == ranges
+    assert sorted(os.listdir(tmp_path)) == ["again.csv", "whole.csv"]
 
 
 async def test_attempts_that_bring_next_to_nothing_count(clock: FakeClock, tmp_path: Path) -> None:

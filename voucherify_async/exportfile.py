@@ -80,7 +80,7 @@ class ExportRows:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         download, self._download, self._ended = self._download, None, True
-        self._ready = iter(())
+        self._ready, self._arrived = iter(()), b""
         if download is not None:
             download.close()
 

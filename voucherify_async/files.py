@@ -8,9 +8,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Self, TypeVar
 
 from anyio.to_thread import run_sync
+
+T = TypeVar("T")
 
 _BUFFER_BYTES: Final = 1024 * 1024
 
@@ -61,11 +63,11 @@ class PartFile:
     async def commit(self) -> None:
         """Bring everything to the disk and put the file in its place."""
         await self._flush()
-        await _in_thread(self._replace)
+        await in_thread(self._replace)
 
     async def _flush(self) -> None:
         data, self._buffer = self._buffer, bytearray()
-        await _in_thread(self._write_all, data)
+        await in_thread(self._write_all, data)
 
     def _write_all(self, data: bytearray) -> None:
         rest = memoryview(data)
@@ -85,11 +87,11 @@ class PartFile:
                 os.close(folder)
 
 
-async def _in_thread(work: Callable[..., None], *args: object) -> None:
-    """Do blocking work in a thread, and wait for it even if cancelled: the file must not be closed under it."""
+async def in_thread(work: Callable[..., T], *args: object) -> T:
+    """Do blocking work in a thread, and wait for it even if cancelled: what it works on must not go away."""
     thread = asyncio.ensure_future(run_sync(work, *args))
     try:
-        await asyncio.shield(thread)
+        return await asyncio.shield(thread)
     except asyncio.CancelledError:
         while not thread.done():
             with suppress(asyncio.CancelledError):  # once is enough: it is raised below

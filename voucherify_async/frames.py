@@ -8,13 +8,13 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
-import anyio.to_thread
 import msgspec
 
 from voucherify_async.csvcolumns import Column, column_of
 from voucherify_async.csvlines import Lines, header_of
 from voucherify_async.csvrows import MAX_ROW_BYTES
 from voucherify_async.exportfile import NOT_FITTING, does_not_fit
+from voucherify_async.files import in_thread
 from voucherify_async.models.jobs import Export
 from voucherify_async.models.orders import AwareTime, OrderRow
 from voucherify_async.resumable import ResumableDownload
@@ -50,9 +50,9 @@ async def read_frame(
             pieces.append(piece)
             waiting += len(piece)
             if waiting >= _BLOCK_BYTES:
-                await anyio.to_thread.run_sync(blocks.feed, b"".join(pieces))
+                await in_thread(blocks.feed, b"".join(pieces))
                 pieces, waiting = [], 0
-        return await anyio.to_thread.run_sync(blocks.end, b"".join(pieces))
+        return await in_thread(blocks.end, b"".join(pieces))
     except NOT_FITTING as error:
         raise does_not_fit(job_id, error) from None
     finally:
