@@ -58,6 +58,7 @@ SAYS = {
     "quickstart.py": "web-1001 is PAID\n1 orders, the latest: web-1001",
     "import_history.py": "5000 orders imported",
     "export_orders.py": "revenue: 0.00",
+    "every_order.py": "0 orders, revenue: 0.00",
     "list_orders.py": "0 of 0 orders\npaid: 0.00",
     "orders_from_csv.py": (
         "line 5: item.quantity: is below zero: '-1'\n4 lines, 1 bad, 2 orders sent\nthe first is worth 2190"

@@ -3,6 +3,7 @@
 # Each checker must find the mistakes that are marked below by itself (for pyright: see pyproject.toml).
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any, BinaryIO, TextIO, assert_type
 
 import msgspec
@@ -83,6 +84,9 @@ async def jobs(client: VoucherifyClient) -> None:
         async for row in rows:
             assert_type(row, OrderRow)
             assert_type(row.metadata, dict[str, Any])
+    async with client.orders.export_rows(order="created_at", window=timedelta(days=30), delete=True) as all_rows:
+        async for row in all_rows:
+            assert_type(row, OrderRow)
     assert_type((await client.orders.with_http_info.create_export()).data, ExportJob)
 
 
