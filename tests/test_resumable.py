@@ -21,6 +21,7 @@ from voucherify_async import (
     ExportJob,
     NewOrder,
     RetryPolicy,
+    Timeouts,
     VoucherifyClient,
 )
 from voucherify_async.emulator import Emulator
@@ -277,6 +278,27 @@ async def test_whatever_goes_wrong_on_the_way_the_file_is_right(
     statuses = [request.status for request in emulator.requests if request.method == "GET"]
     assert (206 in statuses) == ranges
     assert sorted(os.listdir(tmp_path)) == ["again.csv", "whole.csv"]
+
+
+@ways
+async def test_a_file_that_stalls_goes_on_where_it_was(
+    emulator: Emulator, clock: FakeClock, tmp_path: Path, way: str
+) -> None:
+    emulator.import_seconds = emulator.export_seconds = 0
+    emulator.download_ranges = True
+    async with emulator.client(clock=clock) as client:
+        job_id = (await filled(client, 2000)).id
+    async with emulator.client(clock=clock, timeouts=Timeouts(read=0.2)) as client:
+        job = client.orders.export_job(job_id)
+        await job
+        emulator.faults.add(Fault(kind="drip", path="/v1/exports/*", delay=10.0, times=2))
+        if way == "rows":
+            async with job.rows() as rows:
+                assert [row.amount async for row in rows] == list(range(2000))
+        else:
+            await job.download(tmp_path / "orders.csv")
+            assert (tmp_path / "orders.csv").read_bytes().count(b"\r\n") == 2001
+    assert sum("token" in dict(request.query) for request in emulator.requests) == 3
 
 
 async def test_attempts_that_bring_next_to_nothing_count(clock: FakeClock, tmp_path: Path) -> None:
