@@ -140,9 +140,16 @@ def run(rows: int = 1_000_000, rounds: int = 3) -> tuple[list[Result], dict[int,
     print("|---|---|---|---|---|")
     for name, comes_to, speed, cpu, extra in results:
         print(f"| {name} | {comes_to} | {speed:,.0f} | {cpu:.2f} µs | {extra:.0f} |")
-    print(f"\n| {OURS} | rows a second | CPU per row | peak |\n|---|---|---|---|")
+    print(f"\n| {OURS} | rows a second | CPU per row | peak | each row more |\n|---|---|---|---|---|")
+    before, taken = 0, 0.0
     for size, one in grown.items():
-        print(f"| {size:,} | {one.rows_per_second:,.0f} | {one.cpu_us_per_row:.2f} µs | {one.peak_mib:.0f} MiB |")
+        # What a file costs before its first row would hide in small ones whether the rest is linear.
+        more = (size / one.rows_per_second - taken) / (size - before) * 1e6
+        before, taken = size, size / one.rows_per_second
+        print(
+            f"| {size:,} | {one.rows_per_second:,.0f} | {one.cpu_us_per_row:.2f} µs | {one.peak_mib:.0f} MiB | "
+            f"{more:.2f} µs |"
+        )
     return results, grown
 
 
