@@ -43,6 +43,7 @@ def test_a_base_url_goes_before_the_cluster() -> None:
     client = VoucherifyClient("i", "t", cluster="us", base_url="https://dedicated.example/v/")
     assert base_url(client) == "https://dedicated.example/v"
     assert repr(client) == "<VoucherifyClient https://dedicated.example/v>"
+    assert client.base_url == "https://dedicated.example/v"
 
 
 @pytest.mark.parametrize(

@@ -161,6 +161,11 @@ class VoucherifyClient:
         self.exports = Exports(session, options)
         self.oauth = OAuth(session, options)
 
+    @property
+    def base_url(self) -> str:
+        """Where the service is: the part before `/v1`."""
+        return self._session.base_url
+
     @classmethod
     @hushed
     def from_env(cls, **overrides: Any) -> Self:
