@@ -81,3 +81,38 @@ def test_a_dumb_terminal_gets_plain_lines(terminal: Terminal, monkeypatch: pytes
     monkeypatch.setenv("TERM", "dumb")
     with display(terminal) as shown:
         assert isinstance(shown, PlainLines)
+
+
+def test_a_long_step_has_a_line_every_few_seconds() -> None:
+    now = 0.0
+    stream = io.StringIO()
+    with PlainLines(stream, lambda: now).step("Syncing", "orders", 3000) as step:
+        for second in range(1, 13):
+            now = float(second)
+            step.reach(second * 100, note=f"{second} failed")
+    assert stream.getvalue().splitlines() == [
+        "Syncing: 500 orders, 5 failed; 100/s, 0:25 left",
+        "Syncing: 1,000 orders, 10 failed; 100/s, 0:20 left",
+        "Syncing: 1,200 orders, 12 failed in 12.0 s",
+    ]
+
+
+def test_a_bar_has_the_pace_and_the_time_left_and_stays_where_a_step_fails(terminal: Terminal) -> None:
+    now = 0.0
+
+    def stop(shown: Bars) -> None:
+        nonlocal now
+        with shown.step("Syncing", "orders", 3000) as step:
+            now = 10.0
+            step.reach(1000)
+            shown.say("line 7: [no order]")
+            raise LookupError
+
+    with display(terminal) as shown:
+        assert isinstance(shown, Bars)
+        shown._clock = lambda: now
+        with pytest.raises(LookupError):
+            stop(shown)
+    written = terminal.getvalue()
+    assert "line 7: [no order]\n" in written
+    assert "1,000 orders; 100/s, 0:20 left" in written
