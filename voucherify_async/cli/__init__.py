@@ -1,40 +1,16 @@
 """The command line: `voucherify-async`, also `python -m voucherify_async`.
 
 Exit status: 0 all done, 1 some orders failed or do not agree, 2 wrong use, 3 service or network failed, 130
-interrupted.
+interrupted, 141 nobody reads the output any more, 143 terminated.
 """
 
-import argparse
+import os
 import sys
 from collections.abc import Sequence
-from importlib import import_module
-from typing import Final, NamedTuple
 
-from voucherify_async.version import VERSION
+from voucherify_async.cli.plain import COMMANDS, run_plain
 
 __all__ = ["main"]
-
-
-class _Command(NamedTuple):
-    """A subcommand. Its module, imported only when it is named, has `add_arguments(parser)` and `run(args)`."""
-
-    name: str
-    module: str
-    help: str
-
-
-COMMANDS: Final = (
-    _Command(
-        "demo",
-        "voucherify_async.cli.demo",
-        "Run a shop's orders through the client and a local emulator, and check that all sums agree.",
-    ),
-    _Command(
-        "emulator",
-        "voucherify_async.emulator.command",
-        "Run a local stand-in for the service.",
-    ),
-)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -42,26 +18,40 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Args:
         argv: without the program's name; those of the process if not given.
-
-    Raises:
-        SystemExit: argparse ended it: 2 after wrong use, 0 after `--help` and `--version`.
     """
-    arguments = sys.argv[1:] if argv is None else argv
-    parser = argparse.ArgumentParser(
-        prog="voucherify-async", description="The asyncio client for Voucherify's Orders API, on the command line."
-    )
-    parser.add_argument("--version", action="version", version=f"%(prog)s {VERSION}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for command in COMMANDS:
-        subparser = commands.add_parser(command.name, help=command.help, description=command.help)
-        if command.name in arguments:
-            module = import_module(command.module)
-            module.add_arguments(subparser)
-            subparser.set_defaults(run=module.run)
-    args = parser.parse_args(arguments)
+    arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        status: int = args.run(args)
+        status = _run(arguments)
+        sys.stdout.flush()
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
         return 130
+    except BrokenPipeError:
+        _discard_output()
+        return 141  # as a program that the signal of a closed pipe ends
     return status
+
+
+def _run(arguments: list[str]) -> int:
+    if arguments and arguments[0] in COMMANDS:
+        return run_plain(arguments[0], arguments[1:])
+    try:
+        from voucherify_async.cli.app import run_app  # noqa: PLC0415 - of an extra, which `emulator` does without
+    except ModuleNotFoundError as error:
+        if error.name not in {"click", "rich"}:
+            raise
+        print(
+            f"voucherify-async: {error.name} is not installed; the command line needs the extra `cli`:\n"
+            "    pip install 'voucherify-async[cli]'\n"
+            f"{' and '.join(f'`{name}`' for name in COMMANDS)} do without it.",
+            file=sys.stderr,
+        )
+        return 2
+    return run_app(arguments)
+
+
+def _discard_output() -> None:
+    """Have the interpreter's last flush go nowhere: it would complain of the pipe once more."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)

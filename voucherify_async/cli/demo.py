@@ -63,6 +63,7 @@ class Repeats:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
+    parser.epilog = "Examples:\n  voucherify-async demo\n  voucherify-async demo --data online-retail.csv.gz"
     parser.add_argument(
         "--seed", type=int, default=1, help="what the orders are made up from (default: %(default)s)"
     )

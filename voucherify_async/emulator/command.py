@@ -17,6 +17,11 @@ __all__ = ["add_arguments", "run", "serve"]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
+    parser.epilog = (
+        "Examples:\n"
+        "  voucherify-async emulator --port 8080 --db orders.db\n"
+        "  voucherify-async emulator --port 0 --rate-limit 100/hour --seed 1"
+    )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=_port, default=8080, help="0 for any free one (default: %(default)s)")
     parser.add_argument("--db", metavar="FILE", help="keep all state in this SQLite file")
