@@ -52,7 +52,7 @@ class News(msgspec.Struct, frozen=True):
 
 
 def entries(count: int) -> Iterator[NewOrder]:
-    """The source: some orders three times with other values each time, some that do not fit or are refused."""
+    """The source: most orders two or three times, each time with another value; some do not fit or are refused."""
     for position in range(count):
         if position % 23 == 7:  # refused by the service
             items = [OrderItem(product_id="p", quantity=-1)]
@@ -61,7 +61,8 @@ def entries(count: int) -> Iterator[NewOrder]:
             items = [OrderItem(product_id="p", quantity=1)] * 501
             yield NewOrder(source_id=f"unfit-{position}", items=items)
         else:
-            yield NewOrder(source_id=f"o-{position % (count // 3)}", amount=position)
+            number = position // 5 * 2 + position % 2  # a b a b a, and then c d c d c
+            yield NewOrder(source_id=f"o-{number}", amount=position)
 
 
 def _tell(kind: str, about: object = None) -> None:
