@@ -189,16 +189,6 @@ async def test_a_report_names_the_first_and_counts_all(
     assert report.failed_count == len(failures) == 5
 
 
-async def test_an_order_that_the_service_fails_at_is_its_own_failure(clock: FakeClock, emulator: Emulator) -> None:
-    emulator.faults.add(Fault("status", status=500, method="POST", times=2))
-    async with emulator.client(clock=clock, retry=RetryPolicy(max_attempts=2)) as client:
-        report = await client.orders.upsert_all(some(5), concurrency=1)
-    assert told(report) == (5, 4, 1, 0)
-    assert report.retried == 1
-    assert report.failed[0].key == "o-0"
-    assert report.failed[0].outcome_unknown
-
-
 # --- What stops a run -----------------------------------------------------------------------------------------
 
 

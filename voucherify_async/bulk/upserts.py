@@ -14,8 +14,15 @@ from voucherify_async.bulk.lanes import Lanes
 from voucherify_async.bulk.level import Level
 from voucherify_async.bulk.reports import BulkProgress, BulkReport, OrderFailure, Tally
 from voucherify_async.bulk.settled import Settled
-from voucherify_async.bulk.verdicts import is_in_doubt, is_of_the_order, outcome_unknown, reason_of, retried
-from voucherify_async.call import Call, json_decoder
+from voucherify_async.bulk.verdicts import (
+    is_in_doubt,
+    is_of_the_order,
+    outcome_unknown,
+    reason_of,
+    retried,
+    sent_at_all,
+)
+from voucherify_async.call import Call, any_json, json_decoder
 from voucherify_async.errors import BulkStoppedError, ConfigurationError, RateLimitError
 from voucherify_async.inputs import checked_json
 from voucherify_async.models.orders import Id, NewOrder
@@ -34,6 +41,7 @@ class _Stored(msgspec.Struct, frozen=True):
 
 
 _decode_stored = json_decoder(_Stored)
+_ANY_ORDER: Final = Call("GET", "/v1/orders", any_json, query="limit=1")
 _check_new: Callable[[bytes], object] = msgspec.json.Decoder(NewOrder).decode
 
 
@@ -70,9 +78,9 @@ class Upserts:
         self._failing = asyncio.Lock()  # `on_failure` is called once at a time
         self._reader: asyncio.Task[None] | None = None
         self._cause: Exception | None = None
-        self._successes = 0
         # Failed at by a service of which nothing else has been heard since: it may be the order, or the service.
         self._in_doubt: tuple[Entry, Exception] | None = None
+        self._second_chance: set[Entry] = set()
         self._sent_any = False
         self._journal = None if checkpoint is None else Journal(Path(checkpoint), "upsert_all", self._replay)
 
@@ -95,10 +103,11 @@ class Upserts:
             try:
                 await asyncio.wait([self._reader])
                 self._take_error(self._reader)
-                while self._calls:
-                    await asyncio.wait(self._calls)
-                if self._in_doubt is not None:
-                    self._stop(self._in_doubt[1])
+                while self._calls or (self._in_doubt is not None and self._cause is None):
+                    if self._calls:
+                        await asyncio.wait(self._calls)
+                    else:
+                        await self._ask_for_the_service()
             finally:
                 await self._end(self._reader)
             return await self._concluded()
@@ -161,6 +170,9 @@ class Upserts:
             self._lanes.add(entry)
             self._send_ready()
             while self._is_full(entry):
+                if self._in_doubt is not None and not self._calls:  # all wait for that one
+                    await self._ask_for_the_service()
+                    continue
                 self._room.clear()
                 await self._room.wait()
 
@@ -203,31 +215,57 @@ class Upserts:
         except ConfigurationError as error:
             await self._fail(entry, error)
             return
-        successes = self._successes
         try:
             response = await self._session.send(
                 Call("POST", "/v1/orders", _decode_stored, body=body), self._options, "orders.create"
             )
         except Exception as error:
             self._tally.retried += retried(error)
-            if is_of_the_order(error) or (is_in_doubt(error) and self._successes > successes):
+            if is_of_the_order(error):
                 await self._fail(entry, error)
+                await self._heard_of_the_service()
             elif is_in_doubt(error) and not self._in_doubt:
                 self._in_doubt = (entry, error)
             elif isinstance(error, RateLimitError) and len(self._calls) > 1:
                 # The line for the limit is longer than a call may wait. Others stand in it: fewer will do.
+                self._tally.retried += sent_at_all(error)
                 self._ceiling = len(self._calls) - 1
                 self._lanes.ready.appendleft(entry)
             else:
                 raise
             return
-        self._successes += 1
         self._tally.retried += response.attempts - 1
         self._tally.count_done(1)
         await self._settle(entry, Done(entry.position, entry.key_sum, response.attempts - 1))
-        if self._in_doubt is not None:  # the service is there: it was the order
-            (doubtful, failed_with), self._in_doubt = self._in_doubt, None
-            await self._fail(doubtful, failed_with)
+        await self._heard_of_the_service()
+
+    async def _heard_of_the_service(self) -> None:
+        """An order in doubt may have met an outage: it gets a second chance, and fails if that is in doubt too."""
+        if self._in_doubt is None:
+            return
+        (entry, error), self._in_doubt = self._in_doubt, None
+        if entry in self._second_chance:
+            self._second_chance.remove(entry)
+            await self._fail(entry, error)
+        else:
+            self._second_chance.add(entry)
+            self._tally.retried += sent_at_all(error)
+            self._lanes.ready.appendleft(entry)
+
+    async def _ask_for_the_service(self) -> None:
+        """No order is left that could tell whether the service is there."""
+        assert self._in_doubt is not None  # noqa: S101 - else nobody asks
+        in_doubt = self._in_doubt[1]
+        try:
+            await self._session.send(_ANY_ORDER, self._options, "orders.list")
+        except Exception:
+            self._stop(in_doubt)
+            return
+        try:
+            await self._heard_of_the_service()
+        except Exception as error:  # such as one of `on_failure`
+            self._stop(error)
+        self._send_ready()
 
     async def _fail(self, entry: Entry, error: Exception) -> None:
         failure = OrderFailure(

@@ -28,6 +28,11 @@ def retried(error: Exception) -> int:
     return max(0, getattr(error, "attempts", 1) - 1)
 
 
+def sent_at_all(error: Exception) -> bool:
+    """Whether a call that failed was sent: if it is made once more, that is a repeat."""
+    return getattr(error, "attempts", 1) > 0
+
+
 def reason_of(error: Exception) -> str:
     """Why an order failed, in a sentence."""
     return str(error) or type(error).__name__
