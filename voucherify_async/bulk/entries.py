@@ -100,7 +100,7 @@ class Entries:
             except StopIteration:
                 return None
         key = self._check(position, order)
-        self._sum = crc32(b"\0" if key is None else key.encode("utf-8", "surrogatepass") + b"\n", self._sum)
+        self._sum = crc32(b"\0" if key is None else key.encode() + b"\n", self._sum)
         self.read += 1
         return Entry(position, order, key, self._sum)
 
@@ -110,7 +110,8 @@ class Entries:
         key = order.key
         if key is None and not self._keyless:
             raise ConfigurationError(f"source[{position}]", _KEYLESS)
-        return key if key is None or isinstance(key, str) else str(key)
+        # As it can be shown and written down, whatever it is: that it does not fit is found later.
+        return None if key is None else str(key).encode("utf-8", "backslashreplace").decode()
 
     async def close(self) -> None:
         """Close a generator, or a reader of a file, that is not at its end."""

@@ -10,7 +10,10 @@ _OF_THE_ORDER: Final = frozenset({400, 409, 413, 422, 423})
 
 def is_of_the_order(error: Exception) -> bool:
     """Whether the service refused what it was sent, and would take other orders."""
-    return isinstance(error, ApiError) and error.status in _OF_THE_ORDER
+    if not isinstance(error, ApiError):
+        return False
+    # A 404 that names something: the order, or its referrer, is said to be one that is not there.
+    return error.status in _OF_THE_ORDER or (error.status == 404 and error.resource_id is not None)
 
 
 def is_in_doubt(error: Exception) -> bool:
