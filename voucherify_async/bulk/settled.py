@@ -23,6 +23,11 @@ class Settled:
         self._mark_sum = 0
         self._beyond: dict[int, int] = {}  # by position, the sum of the keys up to it
 
+    @property
+    def end(self) -> int:
+        """The position behind the last entry that is settled."""
+        return max(self._beyond, default=self.mark - 1) + 1
+
     def add(self, position: int, key_sum: int) -> None:
         """An entry is settled."""
         self._beyond[position] = key_sum

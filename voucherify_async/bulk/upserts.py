@@ -157,6 +157,8 @@ class Upserts:
 
     async def _read(self) -> None:
         """Take an entry from the source whenever one can be made use of."""
+        # Before that, another source than the checkpoint's can still show as such, and nothing of it is sent.
+        sure_from = self._settled.end
         while self._cause is None:
             entry = await self._entries.next()
             self._tally.read = self._entries.read
@@ -166,8 +168,10 @@ class Upserts:
             if self._settled.has(entry):
                 self._tally.skipped += 1
                 await self._tally.tell()
+            else:
+                self._lanes.add(entry)
+            if self._entries.read < sure_from:
                 continue
-            self._lanes.add(entry)
             self._send_ready()
             while self._is_full(entry):
                 if self._in_doubt is not None and not self._calls:  # all wait for that one
