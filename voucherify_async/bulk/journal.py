@@ -15,6 +15,7 @@ from typing import Final, Literal, TypeAlias
 import msgspec
 
 from voucherify_async.bulk.reports import OrderFailure
+from voucherify_async.call import UNREADABLE
 from voucherify_async.errors import ConfigurationError
 
 try:
@@ -114,7 +115,7 @@ class Journal:
             for line in lines:
                 try:
                     record = _decode(line) if line.endswith(b"\n") else None
-                except msgspec.DecodeError:
+                except UNREADABLE:
                     record = None
                 if not good:
                     self._check_first(line, first, record)
