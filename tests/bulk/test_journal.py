@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voucherify_async import ConfigurationError, OrderFailure
-from voucherify_async.bulk.journal import Accepted, Done, Failed, Journal, Record, Sent, Settled
+from voucherify_async.bulk.journal import Accepted, Done, Failed, Journal, NotSent, Record, Sent, Settled
 
 FAILURE = OrderFailure(key="ü\n", reason="it says\tno", position=7, outcome_unknown=True)
 RECORDS: list[Record] = [
@@ -17,6 +17,7 @@ RECORDS: list[Record] = [
     Sent(8, 3),
     Accepted(8, 3, "aa_1"),
     Settled(8, 3, 6, 2, 1, [FAILURE, FAILURE]),
+    NotSent(),
 ]
 
 

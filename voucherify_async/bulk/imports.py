@@ -11,7 +11,7 @@ import msgspec
 
 from voucherify_async.bulk.chunks import Chunk, Chunker, Part
 from voucherify_async.bulk.entries import Entries, Entry
-from voucherify_async.bulk.journal import Accepted, Journal, Record, Sent
+from voucherify_async.bulk.journal import Accepted, Journal, NotSent, Record, Sent
 from voucherify_async.bulk.journal import Settled as ChunkSettled
 from voucherify_async.bulk.reports import BulkProgress, BulkReport, OrderFailure, Tally
 from voucherify_async.bulk.settled import ANOTHER_SOURCE, Settled
@@ -78,6 +78,8 @@ class Imports:
             self._under_way = None
         elif isinstance(record, (Sent, Accepted)):
             self._under_way = record
+        elif isinstance(record, NotSent):
+            self._under_way = None
 
     # --- The run --------------------------------------------------------------------------------------------
 
@@ -191,6 +193,8 @@ class Imports:
             response = await self._orders._session.send(call, self._orders._options, "orders.import_orders")
         except VoucherifyError as error:
             self._tally.retried += retried(error)
+            if not piece.keyed and not outcome_unknown(error):
+                self._record(NotSent())
             raise
         self._tally.retried += response.attempts - 1
         self._record(Accepted(piece.end, piece.key_sum, response.data.id))

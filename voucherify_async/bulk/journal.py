@@ -61,6 +61,10 @@ class Sent(msgspec.Struct, frozen=True, array_like=True, tag="sent"):
     key_sum: int
 
 
+class NotSent(msgspec.Struct, frozen=True, array_like=True, tag="not sent"):
+    """The entries that were about to be imported certainly were not."""
+
+
 class Accepted(msgspec.Struct, frozen=True, array_like=True, tag="accepted"):
     """The entries up to `end` are being imported."""
 
@@ -80,7 +84,7 @@ class Settled(msgspec.Struct, frozen=True, array_like=True, tag="settled"):
     failed: list[OrderFailure]
 
 
-Record: TypeAlias = Done | Failed | Sent | Accepted | Settled
+Record: TypeAlias = Done | Failed | Sent | NotSent | Accepted | Settled
 
 _encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder(Begun | Record).decode
