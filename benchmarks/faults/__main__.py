@@ -1,6 +1,7 @@
 """`python -m benchmarks.faults`: what becomes of calls when things go wrong, counted on the server.
 
 - `mix`: this client and others through the same faults, a fresh emulator for each.
+- `bulk`: `upsert_all` and `import_all` through the same faults, 20,000 entries each.
 - `outage`: this client before, during and after an outage of five seconds.
 - `limit`: this client through ten minutes of a limit, by a clock that runs eight times as fast.
 
@@ -16,6 +17,7 @@ from typing import Final
 
 import msgspec
 
+from benchmarks.faults.bulk import ROUTES, BulkRun, bulk_run
 from benchmarks.faults.clients import CLIENTS
 from benchmarks.faults.limit import Use, use_of_limit
 from benchmarks.faults.outage import OUTAGES, Outage, outage
@@ -67,6 +69,22 @@ def table(runs: list[Run], plan: Plan) -> str:
     return "\n".join(lines)
 
 
+def bulk_table(runs: list[BulkRun]) -> str:
+    """In Markdown."""
+    lines = [
+        f"| {runs[0].entries:,} entries by | lost | doubled | wrong | failed | requests | by its own account "
+        "| seconds |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for one in runs:
+        found = one.verdict
+        lines.append(
+            f"| `{one.method}` | {found.lost:,} | {found.doubled:,} | {found.wrong + found.untold:,} "
+            f"| {found.failed:,} | {found.arrived:,} | {found.sent:,} | {one.seconds:.1f} |"
+        )
+    return "\n".join(lines)
+
+
 def outage_table(outages: list[Outage]) -> str:
     """In Markdown."""
     lines = [
@@ -104,6 +122,18 @@ def run_mix(args: argparse.Namespace) -> tuple[bool, list[Run]]:
     return all(one.client != "voucherify_async" or one.verdict.faultless for one in runs), runs
 
 
+def run_bulk(args: argparse.Namespace) -> tuple[bool, list[BulkRun]]:
+    """Let both kinds of bulk runs meet the faults, a fresh emulator for each."""
+    runs = []
+    for method in ROUTES:
+        with emulator(args.seed) as server:
+            one = asyncio.run(bulk_run(method, server, args.orders, args.rate))
+        print(f"{method}: {msgspec.json.encode(one.verdict).decode()}", file=sys.stderr)
+        runs.append(one)
+    print(bulk_table(runs), end="\n\n", flush=True)
+    return all(one.verdict.faultless for one in runs), runs
+
+
 def run_outages() -> tuple[bool, list[Outage]]:
     """Let the service be away at a load that the largest plan allows (2,000 a minute), and at a far larger one."""
     found = [asyncio.run(outage(kind, per_second=rate)) for rate in (33, 300) for kind in OUTAGES]
@@ -120,6 +150,7 @@ def run_limits() -> tuple[bool, list[Use]]:
 
 PARTS: Final[dict[str, Callable[[argparse.Namespace], tuple[bool, object]]]] = {
     "mix": run_mix,
+    "bulk": run_bulk,
     "outage": lambda _: run_outages(),
     "limit": lambda _: run_limits(),
 }
