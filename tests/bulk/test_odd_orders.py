@@ -6,7 +6,7 @@ import pytest
 
 from tests.bulk.test_upserts import told
 from tests.fakes import FakeClock
-from voucherify_async import BulkStoppedError, NewOrder, NotFoundError, VoucherifyClient
+from voucherify_async import BulkStoppedError, NewOrder, NotFoundError, OrderFailure, OrderItem, VoucherifyClient
 from voucherify_async.emulator import Emulator
 
 METHODS = ["upsert_all", "import_all"]
@@ -37,3 +37,15 @@ async def test_an_address_where_there_is_no_service_stops_the_run(emulator: Emul
         with pytest.raises(BulkStoppedError) as caught:
             await client.orders.upsert_all([NewOrder(source_id="a")])
     assert isinstance(caught.value.__cause__, NotFoundError)
+
+
+@pytest.mark.parametrize("method", METHODS)
+async def test_two_entries_of_one_order_fail_one_by_one(client: VoucherifyClient, method: str) -> None:
+    refused = [OrderItem(product_id="p", quantity=-1)]
+    source = [NewOrder(source_id="o", amount=number, items=refused) for number in range(3)]
+    failures: list[OrderFailure] = []
+    report = await getattr(client.orders, method)(source, on_failure=failures.append)
+    assert told(report) == (3, 0, 3, 0)
+    assert [(one.key, one.position, one.order) for one in failures] == [
+        ("o", place, order) for place, order in enumerate(source)
+    ]

@@ -260,12 +260,15 @@ def _has_ended_badly(error: Exception) -> bool:
 def failures_of(piece: Chunk, result: ImportResult) -> list[OrderFailure]:
     """The orders that were not imported, one by one: those that are named, and those that are only counted."""
     sent = piece.sendable
-    by_name: dict[str, Part] = {}
+    by_name: dict[str, list[Part]] = {}
     for part in reversed(sent):
-        by_name.update(dict.fromkeys(part.entry.names, part))
+        for name in part.entry.names:
+            by_name.setdefault(name, []).append(part)
     failures = []
     for failed in result.failed:
-        named = by_name.get(failed.source_id or "")
+        # Of two entries of one order the earlier one, unless both are named.
+        candidates = by_name.get(failed.source_id or "")
+        named = candidates.pop() if candidates else None
         reason = failed.reason or "the service tells no reason"
         failures.append(
             OrderFailure(key=failed.source_id, reason=reason, position=None)
