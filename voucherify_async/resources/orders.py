@@ -330,7 +330,9 @@ class Orders(Resource):
 
         Two entries of one order are sent in the order in which they came, the second one when the first is
         answered. Entries are of one order if they share a `source_id` or an `id`; name an order in the same way
-        each time. An order that does not fit, or that the service refuses, is a failure, and the others go on.
+        each time. An order that does not fit, or that the service refuses, is a failure, and the others go on. So
+        is one that the service fails at twice, with all attempts and others going through in between; if no other
+        goes through either, the service is away, and the run stops.
 
         Args:
             source: any iterable or async iterable of orders. It is read as fast as it is worked off; one that is
@@ -356,7 +358,8 @@ class Orders(Resource):
             OSError: the checkpoint cannot be opened; nothing was sent.
 
         Repeated after a failure: each call is, as `create` with a key.
-        Source: OpenAPI v2018-08-01, `POST /v1/orders`.
+        Source: OpenAPI v2018-08-01, `POST /v1/orders`, and `GET /v1/orders` where no other order is left to tell
+        whether the service is there.
         """
         from voucherify_async.bulk.upserts import Upserts  # noqa: PLC0415 - spares importing it with the client
 
