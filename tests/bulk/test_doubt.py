@@ -14,7 +14,7 @@ from voucherify_async.emulator import Emulator, Fault
 CREATE = ("POST", "/v1/orders")
 
 
-def failing(*, times: int, skip: int = 0) -> Fault:
+def failing(*, times: int | None, skip: int = 0) -> Fault:
     return Fault("status", status=500, method="POST", times=times, skip=skip)
 
 
@@ -41,6 +41,23 @@ async def test_the_order_failed_if_the_service_fails_at_it_again(
     assert told(report) == (5, 4, 1, 0)
     assert (report.failed[0].key, report.failed[0].outcome_unknown) == ("o-0", True)
     assert report.read + report.retried == emulator.effects.requests[CREATE] == 8
+
+
+async def test_some_orders_that_fail_at_the_same_time_stop_no_run(
+    client: VoucherifyClient, emulator: Emulator
+) -> None:
+    emulator.faults.add(failing(times=8))
+    report = await client.orders.upsert_all(some(20), concurrency=8)
+    assert told(report) == (20, 20, 0, 0)
+    assert report.read + report.retried == emulator.effects.requests[CREATE] == 28
+
+
+async def test_more_of_them_are_an_outage(client: VoucherifyClient, emulator: Emulator) -> None:
+    emulator.faults.add(failing(times=None))
+    with pytest.raises(BulkStoppedError) as caught:
+        await client.orders.upsert_all(some(20), concurrency=8)
+    assert told(caught.value.report)[1:] == (0, 0, 0)
+    assert emulator.effects.requests[CREATE] <= 2 * 12
 
 
 async def test_orders_that_are_refused_tell_that_the_service_is_there(

@@ -32,6 +32,9 @@ from voucherify_async.session import CallOptions, SessionManager
 # what is kept in memory, and in a checkpoint beyond its mark.
 MOST_WAITING: Final = 1_000
 LONGEST_LEAD: Final = 10_000
+# Orders that the service failed at with no good answer in between, before it is taken to be away. Of few calls side
+# by side, half of them: an outage shows when the first round of them has failed.
+MOST_IN_DOUBT: Final = 8
 
 
 class _Stored(msgspec.Struct, frozen=True):
@@ -78,8 +81,8 @@ class Upserts:
         self._failing = asyncio.Lock()  # `on_failure` is called once at a time
         self._reader: asyncio.Task[None] | None = None
         self._cause: Exception | None = None
-        # Failed at by a service of which nothing else has been heard since: it may be the order, or the service.
-        self._in_doubt: tuple[Entry, Exception] | None = None
+        # Failed at by a service of which nothing else has been heard since: it may be the orders, or the service.
+        self._in_doubt: list[tuple[Entry, Exception]] = []
         self._second_chance: set[Entry] = set()
         self._sent_any = False
         self._journal = None if checkpoint is None else Journal(Path(checkpoint), "upsert_all", self._replay)
@@ -103,7 +106,7 @@ class Upserts:
             try:
                 await asyncio.wait([self._reader])
                 self._take_error(self._reader)
-                while self._calls or (self._in_doubt is not None and self._cause is None):
+                while self._calls or (self._in_doubt and self._cause is None):
                     if self._calls:
                         await asyncio.wait(self._calls)
                     else:
@@ -174,7 +177,7 @@ class Upserts:
                 continue
             self._send_ready()
             while self._is_full(entry):
-                if self._in_doubt is not None and not self._calls:  # all wait for that one
+                if self._in_doubt and not self._calls:  # all wait for those
                     await self._ask_for_the_service()
                     continue
                 self._room.clear()
@@ -228,8 +231,8 @@ class Upserts:
             if is_of_the_order(error):
                 await self._fail(entry, error)
                 await self._heard_of_the_service()
-            elif is_in_doubt(error) and not self._in_doubt:
-                self._in_doubt = (entry, error)
+            elif is_in_doubt(error) and len(self._in_doubt) < max(1, min(MOST_IN_DOUBT, self._limit // 2)):
+                self._in_doubt.append((entry, error))
             elif isinstance(error, RateLimitError) and len(self._calls) > 1:
                 # The line for the limit is longer than a call may wait. Others stand in it: fewer will do.
                 self._tally.retried += sent_at_all(error)
@@ -245,30 +248,28 @@ class Upserts:
 
     async def _heard_of_the_service(self) -> None:
         """An order in doubt may have met an outage: it gets a second chance, and fails if that is in doubt too."""
-        if self._in_doubt is None:
-            return
-        (entry, error), self._in_doubt = self._in_doubt, None
-        if entry in self._second_chance:
-            self._second_chance.remove(entry)
-            await self._fail(entry, error)
-        else:
-            self._second_chance.add(entry)
-            self._tally.retried += sent_at_all(error)
-            self._lanes.ready.appendleft(entry)
+        in_doubt, self._in_doubt = self._in_doubt, []
+        for entry, error in in_doubt:
+            if entry in self._second_chance:
+                self._second_chance.remove(entry)
+                await self._fail(entry, error)
+            else:
+                self._second_chance.add(entry)
+                self._tally.retried += sent_at_all(error)
+                self._lanes.ready.appendleft(entry)
 
     async def _ask_for_the_service(self) -> None:
         """No order is left that could tell whether the service is there."""
-        assert self._in_doubt is not None  # noqa: S101 - else nobody asks
-        in_doubt = self._in_doubt[1]
+        _, error = self._in_doubt[0]
         try:
             await self._session.send(_ANY_ORDER, self._options, "orders.list")
         except Exception:
-            self._stop(in_doubt)
+            self._stop(error)
             return
         try:
             await self._heard_of_the_service()
-        except Exception as error:  # such as one of `on_failure`
-            self._stop(error)
+        except Exception as problem:  # such as one of `on_failure`
+            self._stop(problem)
         self._send_ready()
 
     async def _fail(self, entry: Entry, error: Exception) -> None:
