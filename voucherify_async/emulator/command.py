@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import os
 import signal
 import sqlite3
@@ -55,11 +56,17 @@ def _rule(text: str) -> str:
 
 def run(args: argparse.Namespace) -> int:
     """Serve until SIGINT or SIGTERM; the exit status: 0, or 3 when it cannot listen or have its file."""
+    # Orders stay. With Python's own thresholds the collector goes over them so often that it takes a quarter of the
+    # time of an import (measured with 300,000 orders: 38 against 28 microseconds each).
+    usual = gc.get_threshold()
+    gc.set_threshold(50_000, 20, 20)
     try:
         asyncio.run(serve(args))
     except (OSError, sqlite3.Error) as error:
         print(f"The emulator cannot start: {error}", file=sys.stderr)
         return 3
+    finally:
+        gc.set_threshold(*usual)
     return 0
 
 
