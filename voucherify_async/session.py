@@ -85,6 +85,9 @@ class SessionManager:
     """Owns the connections of a client and sends its calls.
 
     Making one does nothing; the session is opened by the first call, and belongs to that call's event loop.
+
+    Attributes:
+        repeats: how many requests were sent again, or wait to be.
     """
 
     def __init__(
@@ -107,6 +110,7 @@ class SessionManager:
         self.clock = clock
         self.base_url = base_url
         self.reporter = reporter
+        self.repeats = 0
         self._auth = auth
         self._options = options
         self._limiter = rate_limiter
@@ -244,6 +248,7 @@ class SessionManager:
         )
         if wait is None:
             raise failed.error
+        self.repeats += 1
         if report is not None:
             report.waiting("repeat", wait)
         await self.clock.sleep(wait)

@@ -71,7 +71,7 @@ class Upserts:
         self._clock = session.clock
         self._entries = Entries(source, keyless=False)
         most = session.most_at_once()
-        self._level = Level(most, self._clock.monotonic()) if concurrency is None else None
+        self._level = Level(most, session.repeats) if concurrency is None else None
         self._ceiling = min(concurrency or most, most)
         self._lanes = Lanes()
         self._settled = Settled()
@@ -205,7 +205,7 @@ class Upserts:
 
     def _ended(self, call: "asyncio.Task[None]") -> None:
         if self._level is not None:
-            self._level.settled(self._clock.monotonic(), len(self._calls))
+            self._level.settled(self._clock.monotonic(), len(self._calls), self._session.repeats)
         self._calls.discard(call)
         error = RuntimeError("one of its calls was cancelled") if call.cancelled() else call.exception()
         if isinstance(error, Exception):
