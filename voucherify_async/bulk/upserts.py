@@ -31,7 +31,7 @@ from voucherify_async.session import CallOptions, SessionManager
 # Entries that may wait for an earlier one of their order, and by how many one that takes long may be overtaken:
 # what is kept in memory, and in a checkpoint beyond its mark.
 MOST_WAITING: Final = 1_000
-LONGEST_LEAD: Final = 10_000
+LONGEST_LEAD: Final = 100_000
 # Orders that the service failed at with no good answer in between, before it is taken to be away. Of few calls side
 # by side, half of them: an outage shows when the first round of them has failed.
 MOST_IN_DOUBT: Final = 8
