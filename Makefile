@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 DATA ?=
+PART ?=
 
 .PHONY: demo test lint types pytest bench faults peers clean
 
@@ -24,8 +25,9 @@ pytest: .venv/ready
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report --fail-under=95 >coverage-report.txt || { cat coverage-report.txt; exit 1; }
 
+# All parts; or some: make bench PART=calls, PART=bulk, PART=imports,levels.
 bench: .venv/ready
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks $(if $(PART),--parts '$(PART)')
 
 # What is lost and what is done twice through faults, by this client and by others; counted on the server.
 faults: .venv/ready

@@ -8,11 +8,12 @@ from typing import NamedTuple
 
 
 class Server(NamedTuple):
-    """Where the emulator is, and its keys."""
+    """Where the emulator is, its keys, and its process if that is known."""
 
     url: str
     app_id: str
     app_token: str
+    pid: int = 0
 
     @property
     def keys(self) -> dict[str, str]:
@@ -27,7 +28,7 @@ def emulator(seed: int = 1) -> Iterator[Server]:
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
-            lines = [process.stdout.readline().partition(": ")[2].strip() for _ in range(3)]
-            yield Server(*lines)
+            url, app_id, app_token = (process.stdout.readline().partition(": ")[2].strip() for _ in range(3))
+            yield Server(url, app_id, app_token, process.pid)
         finally:
             process.terminate()
