@@ -365,3 +365,31 @@ async def test_two_who_read_one_file_at_once_are_not_cancelled_later() -> None:
         await client.aclose()
         ended.set()
         assert await first == "done"
+
+
+async def test_a_pipe_is_not_replaced_by_a_file(
+    client: VoucherifyClient, emulator: Emulator, tmp_path: Path
+) -> None:
+    pipe, link = tmp_path / "pipe", tmp_path / "link"
+    os.mkfifo(pipe)
+    link.symlink_to(pipe)
+    for place in (pipe, link):
+        with pytest.raises(OSError, match="It is a pipe or a device"):
+            await client.orders.export_job("exp_1").download(place)
+    assert pipe.is_fifo()
+    assert link.is_symlink()
+    assert emulator.requests == []
+
+
+@pytest.mark.parametrize("there", [True, False])
+async def test_a_link_stays_one(client: VoucherifyClient, tmp_path: Path, *, there: bool) -> None:
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    file, link = folder / "orders.csv", tmp_path / "latest.csv"
+    if there:
+        file.write_text("old")
+    link.symlink_to(file)
+    assert await (await client.orders.create_export()).download(link) == link
+    assert link.is_symlink()
+    assert file.read_text().startswith("id,")
+    assert os.listdir(folder) == ["orders.csv"]

@@ -20,25 +20,30 @@ _BUFFER_BYTES: Final = 1024 * 1024
 class PartFile:
     """A file that is written beside its place and moved there when it is complete.
 
-    Leaving the context without `commit` removes what was written and leaves the target as it was.
+    Leaving the context without `commit` removes what was written and leaves the target as it was. A link stays one:
+    what it points to is replaced.
 
     Args:
         target: where the file goes; its folder must be there.
 
     Raises:
-        OSError: the target is a folder, or its folder is not there or cannot be written to; on entering.
+        OSError: the target is a folder, a pipe or a device, or its folder is not there or cannot be written to; on
+            entering.
     """
 
     def __init__(self, target: Path) -> None:
         self.target = target
+        self._place = Path(os.path.realpath(target))
         # In the same folder: renaming does not go across file systems. Without the target's name, which may be as
         # long as names can be.
-        self._part = target.parent / f".{secrets.token_hex(8)}.part"
+        self._part = self._place.parent / f".{secrets.token_hex(8)}.part"
         self._buffer = bytearray()
 
     def __enter__(self) -> Self:
-        if self.target.is_dir():
+        if self._place.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(self.target))
+        if self._place.exists() and not self._place.is_file():
+            raise OSError(errno.EINVAL, "It is a pipe or a device, not to be replaced by a file", str(self.target))
         self._file = self._part.open("xb", buffering=0)
         return self
 
@@ -77,10 +82,10 @@ class PartFile:
     def _replace(self) -> None:
         os.fsync(self._file.fileno())
         self._file.close()
-        self._part.replace(self.target)
+        self._part.replace(self._place)
         # The rename itself is on the disk only when the folder is. Windows has no way to say so, and no need.
         if os.name == "posix":
-            folder = os.open(self.target.parent, os.O_RDONLY)
+            folder = os.open(self._place.parent, os.O_RDONLY)
             try:
                 os.fsync(folder)
             finally:

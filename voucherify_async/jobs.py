@@ -234,7 +234,7 @@ class ExportJob(_Job[Export, Export]):
         renamed when it is complete and on the disk; a file that was there before stays until then.
 
         Args:
-            path: where to; a file that exists is replaced.
+            path: where to; a file that exists is replaced. A pipe or a device is refused.
             timeout: seconds to wait for the export, an hour if not given; None for no limit. While the file
                 arrives, `Timeouts.read` applies.
             on_progress: a function, async or not, called with the bytes so far, as they arrive.
