@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -167,6 +168,11 @@ class TestWrongUse:
             ("orders.jsonl", "{}\n", ["--concurrency", "0"]),
             ("orders.jsonl", "{}\n", ["--checkpoint", "state", "--no-checkpoint"]),
             ("orders.jsonl", "{}\n", ["--failures", "orders.jsonl"]),
+            ("orders.jsonl", "{}\n", ["--checkpoint", "orders.jsonl"]),
+            ("orders.jsonl", "{}\n", ["--checkpoint", "both", "--failures", "./both"]),
+            ("orders.jsonl", "{}\n", ["--checkpoint", "nowhere/state"]),
+            ("orders.jsonl", "{}\n", ["--failures", "nowhere/failed.jsonl"]),
+            ("orders.jsonl", "{}\n", ["--checkpoint", "pipe"]),
             ("orders.jsonl.gz", "{}\n", []),
         ],
     )
@@ -175,8 +181,10 @@ class TestWrongUse:
     ) -> None:
         Path(name).write_text(content)
         Path("orders.failed.jsonl").write_text("of another run")
+        os.mkfifo("pipe")
         ran = command("orders", "sync", name, *options)
         assert ran.status == 2
+        assert Path("pipe").is_fifo()
         assert "Traceback" not in ran.err
         assert service.requests == []
         assert Path(name).read_text() == content

@@ -56,6 +56,15 @@ def wait_for(condition: Callable[[], bool]) -> None:
         time.sleep(0.005)
 
 
+def test_failures_are_not_replaced_while_they_are_read(service: Emulator) -> None:
+    write("orders.failed.jsonl", {"source_id": "web-1", "status": "LOST"})
+    with Path("orders.failed.jsonl").open("rb") as file:
+        ran = subprocess.run([*COMMAND, "orders", "sync", "-"], stdin=file, capture_output=True, check=False)
+    assert ran.returncode == 2
+    assert b"orders.failed.jsonl is read from: give another file with --failures" in ran.stderr
+    assert service.requests == []
+
+
 class TestSignals:
     @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
     def test_what_is_under_way_is_finished_and_the_same_command_goes_on(

@@ -230,10 +230,10 @@ def _run(kind: Any, *, no_checkpoint: bool, **given: Any) -> int:
     )
     if no_checkpoint and feed.checkpoint is not None:
         raise click.UsageError("give either --checkpoint or --no-checkpoint")
-    failures = feed.failures_path
-    if feed.source != STDIN and failures.exists() and failures.samefile(feed.source):
-        raise click.UsageError(f"{failures} is read from: give another file with --failures")
-    from voucherify_async.cli import feeding
+    from voucherify_async.cli import feeding, places
+
+    if problem := places.misplaced(feed):
+        raise click.UsageError(problem)
 
     return feeding.run_feed(feed)
 
