@@ -193,6 +193,13 @@ class TestWrongUse:
     def test_a_file_that_is_not_there(self, service: Emulator, command: Command) -> None:
         assert command("orders", "sync", "nowhere.jsonl").status == 2
 
+    def test_a_file_of_no_orders_leaves_nothing_to_go_on_from(self, service: Emulator, command: Command) -> None:
+        Path("orders.json").write_text("[]\n")
+        ran = command("orders", "sync", "orders.json")
+        assert ran.status == 2
+        assert "To go on" not in ran.err
+        assert files() == {"orders.json"}
+
     def test_a_checkpoint_of_another_file(self, service: Emulator, command: Command) -> None:
         service.faults.add(Fault("status", status=401, skip=3, times=None))
         write("orders.jsonl", *numbered(9))

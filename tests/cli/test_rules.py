@@ -266,7 +266,13 @@ class TestOutcome:
         outcome = Outcome(feed=feed(), report=report(read=read), bad_lines=0, stopped_by=stopped_by)
         assert outcome.status == status
         assert (outcome.problem is None) == (stopped_by is None)
-        assert outcome.document()["checkpoint"] == (None if stopped_by is None else "a b.sync-state")
+
+    def test_a_checkpoint_is_told_of_if_there_is_one(self, tmp_path: Path) -> None:
+        path = tmp_path / "state"
+        outcome = Outcome(feed=feed(checkpoint=path), report=report(), bad_lines=0)
+        assert outcome.document()["checkpoint"] is None
+        path.touch()
+        assert outcome.document()["checkpoint"] == str(path)
 
     def test_people_are_told_everything(self) -> None:
         told = Outcome(feed=feed(), report=report(retried=3, skipped=2, seconds=0.0), bad_lines=4).lines()

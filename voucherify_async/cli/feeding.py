@@ -15,7 +15,7 @@ from voucherify_async.cli.feed import STDIN, Feed
 from voucherify_async.cli.outcome import BadLineStop, Outcome
 from voucherify_async.cli.output import print_line
 from voucherify_async.cli.progress import Display, Step
-from voucherify_async.cli.running import Surroundings, complain, run, say
+from voucherify_async.cli.running import WRONG_USE, Surroundings, complain, run, say
 from voucherify_async.cli.stoppable import StoppableSource
 from voucherify_async.resources.orders import MAX_IMPORT_BYTES
 from voucherify_async.sources import BadLine, OrderReader, read_orders
@@ -39,7 +39,8 @@ def run_feed(feed: Feed) -> int:
         if outcome.problem is not None:
             sys.stdout.flush()
             complain(outcome.problem)
-            say(feed.way_on)
+            if outcome.status != WRONG_USE:  # the same command would end the same way
+                say(feed.way_on)
         return outcome.status
 
     return run(work)
@@ -64,6 +65,8 @@ async def _outcome(client: VoucherifyClient, feed: Feed, around: Surroundings) -
                     report = await _feed(client, feed, source, failures, _shower(step, reader, all_lines))
             except BulkStoppedError as error:
                 report, stopped_by = error.report, error.__cause__ or error
+                if checkpoint is not None and not resumed and not report.read:
+                    checkpoint.unlink(missing_ok=True)  # there is nothing to go on from
     return Outcome(
         feed=feed,
         report=report,

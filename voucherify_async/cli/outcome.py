@@ -78,7 +78,7 @@ class Outcome:
             "seconds": round(report.seconds, 3),
             "stopped": self.problem,
             "failures": str(failures) if report.failed_count and failures.exists() else None,
-            "checkpoint": str(checkpoint) if self.stopped_by is not None and checkpoint is not None else None,
+            "checkpoint": str(checkpoint) if checkpoint is not None and checkpoint.exists() else None,
         }
 
     def lines(self) -> list[str]:
