@@ -226,7 +226,9 @@ class TestExport:
         assert service.requests == []
 
     def test_a_field_that_the_service_refuses(self, service: Emulator, command: Command) -> None:
-        assert command("orders", "export", "--fields", "colour").status == 1
+        ran = command("orders", "export", "--fields", "colour")
+        assert ran.status == 2
+        assert "Unsupported field" in ran.err
 
     def test_an_export_that_fails_leaves_no_file(self, service: Emulator, command: Command) -> None:
         service.fail_next_export()

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from voucherify_async import DownloadProgress, OrderRow, VoucherifyClient
+from voucherify_async import BadRequestError, DownloadProgress, OrderRow, VoucherifyClient
 from voucherify_async.cli.output import print_line
 from voucherify_async.cli.rowtext import RowText, csv_text, json_text
-from voucherify_async.cli.running import DONE, Surroundings, run
+from voucherify_async.cli.running import DONE, WRONG_USE, Surroundings, complain, run
 from voucherify_async.files import PartFile
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def export(wish: Wish, target: Path | None, *, as_json: bool) -> int:
         as_json: print rows as JSON, or if there is a file, what became of it.
     """
 
-    async def work(client: VoucherifyClient, around: Surroundings) -> int:
+    async def move(client: VoucherifyClient, around: Surroundings) -> None:
         if target is not None:
             told: dict[str, Any] = {"file": str(target)}
             if wish.window is None:
@@ -64,6 +64,13 @@ def export(wish: Wish, target: Path | None, *, as_json: bool) -> int:
                 await _download(client, around, wish, copy)
                 with copy.open("rb") as file:
                     shutil.copyfileobj(file, sys.stdout.buffer)
+
+    async def work(client: VoucherifyClient, around: Surroundings) -> int:
+        try:
+            await move(client, around)
+        except BadRequestError as error:  # no order failed: the service does not know a field or a filter
+            complain(error)
+            return WRONG_USE
         return DONE
 
     return run(work)
