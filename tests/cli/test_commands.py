@@ -179,6 +179,20 @@ class TestExport:
         assert command("orders", "export", "-o", "orders.csv", "--delete").status == 0
         assert service.effects.requests["DELETE", "/v1/exports/*"] == 1
 
+    def test_an_export_that_cannot_be_deleted_is_printed_all_the_same(
+        self, service: Emulator, command: Command
+    ) -> None:
+        create(command, "web-1")
+        service.faults.add(Fault("status", status=403, method="DELETE"))
+        ran = command("orders", "export", "--delete", "--fields", "source_id")
+        assert (ran.status, ran.out.splitlines()) == (0, ["source_id", "web-1"])
+        assert "stays at the service: 403" in ran.err
+
+    def test_an_export_is_deleted_if_its_file_does_not_arrive(self, service: Emulator, command: Command) -> None:
+        service.fail_next_export()
+        assert command("orders", "export", "--delete").status == 3
+        assert service.effects.requests["DELETE", "/v1/exports/*"] == 1
+
     def test_what_is_told_of_the_file_can_be_read_by_machines(self, service: Emulator, command: Command) -> None:
         told = command("orders", "export", "-o", "orders.csv", "--json").document
         assert told["file"] == "orders.csv"

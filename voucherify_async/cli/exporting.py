@@ -8,20 +8,23 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+import anyio
 import msgspec
 
-from voucherify_async import BadRequestError, DownloadProgress, OrderRow, VoucherifyClient
+from voucherify_async import BadRequestError, DownloadProgress, OrderRow, VoucherifyClient, VoucherifyError
 from voucherify_async.cli.output import print_line
 from voucherify_async.cli.rowtext import RowText, csv_text, json_text
-from voucherify_async.cli.running import DONE, WRONG_USE, Surroundings, complain, run
+from voucherify_async.cli.running import DONE, WRONG_USE, Surroundings, complain, run, say
 from voucherify_async.files import PartFile
 
 if TYPE_CHECKING:
     from voucherify_async.exportquery import OrderExportOrder
 
 __all__ = ["Wish", "export"]
+
+DELETING_SECONDS: Final = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,10 +87,23 @@ async def _download(client: VoucherifyClient, around: Surroundings, wish: Wish, 
             step.reach(progress.done_bytes, progress.total_bytes)
 
         job = await client.orders.create_export(fields=wish.fields, filters=wish.filters, order=wish.order)
-        await job.download(target, on_progress=show)
-    if wish.delete:
-        await client.exports.delete(job.id)
+        try:
+            await job.download(target, on_progress=show)
+        finally:
+            if wish.delete:
+                await _delete(client, job.id)
     return job.id
+
+
+async def _delete(client: VoucherifyClient, export_id: str) -> None:
+    """As well as it goes: an export that stays is no reason to lose its file, nor to hide why that failed."""
+    with anyio.move_on_after(DELETING_SECONDS, shield=True) as scope:
+        try:
+            await client.exports.delete(export_id)
+        except VoucherifyError as error:
+            say(f"The export {export_id} stays at the service: {error}")
+    if scope.cancelled_caught:
+        say(f"The export {export_id} stays at the service: it could not be deleted in {DELETING_SECONDS:.0f} s")
 
 
 async def _write_rows(client: VoucherifyClient, around: Surroundings, wish: Wish, target: Path) -> int:
