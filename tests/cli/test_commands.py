@@ -216,6 +216,14 @@ class TestExport:
         assert Path("orders.csv").read_bytes() == b"source_id,amount\r\nweb-1,100\r\nweb-2,200\r\n"
         assert command("orders", "export", *options).out.encode() == Path("orders.csv").read_bytes()
 
+    def test_windows_make_the_file_that_one_export_makes(self, service: Emulator, command: Command) -> None:
+        order = {"source_id": "web-1", "amount": 1, "metadata": {"channel": 'a "b",\nc'}}
+        Path("order.json").write_text(json.dumps(order))
+        command("orders", "create", "order.json")
+        fields = ["--fields", "id,created_at,updated_at,amount,customer_id,metadata,metadata.channel"]
+        whole = command("orders", "export", *fields)
+        assert command("orders", "export", *fields, "--window", "1d").out == whole.out
+
     def test_windows_that_fail_leave_no_file(self, service: Emulator, command: Command) -> None:
         create(command, "web-1")
         service.fail_next_export()

@@ -56,8 +56,10 @@ def csv_text(fields: Sequence[str] | None) -> RowText:
 def _cell(row: OrderRow, column: str) -> Any:
     field, dot, key = column.partition(".")
     value = row.metadata.get(key) if dot else getattr(row, field, None)
-    if isinstance(value, datetime):
-        return value.isoformat()
+    if isinstance(value, datetime):  # as the service writes it, but for what is finer than its milliseconds
+        return value.isoformat(timespec="auto" if value.microsecond % 1000 else "milliseconds").replace(
+            "+00:00", "Z"
+        )
     if isinstance(value, (dict, list)):
         return msgspec.json.encode(value).decode()
     return value
