@@ -234,6 +234,8 @@ class TestExport:
         "arguments",
         [
             ["--window", "1d", "--order", "status"],
+            ["--window", "1d", "--fields", "id,colour"],
+            ["--window", "1d", "--fields", "id,status.x"],
             ["--fields", "a,,b"],
             ["--filter", "amount>1"],
             ["--filter", "[1]"],

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from voucherify_async import OrderRow
+from voucherify_async import ConfigurationError, OrderRow
 
 __all__ = ["RowText", "csv_text", "json_text"]
 
@@ -39,8 +39,16 @@ def json_text() -> RowText:
 
 
 def csv_text(fields: Sequence[str] | None) -> RowText:
-    """CSV with these columns."""
+    """CSV with these columns.
+
+    Raises:
+        ConfigurationError: rows have no such field; its column would be empty.
+    """
     columns = USUAL_FIELDS if fields is None else fields
+    for column in columns:
+        field, dot, _ = column.partition(".")
+        if field not in OrderRow.__struct_fields__ or (dot and field != "metadata"):
+            raise ConfigurationError("fields", f"rows have no field {column!r}")
     line = io.StringIO()
     writer = csv.writer(line)
 
