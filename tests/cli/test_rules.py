@@ -1,6 +1,7 @@
 """The pure parts of the command line, by law."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -318,3 +319,19 @@ class TestFailureFile:
                 "created_at": "2026-01-02T00:00:00Z",
                 "_failure": {"reason": "lost", "position": 7, "outcome_unknown": True},
             }
+
+    @pytest.mark.skipif(not Path("/dev/fd").exists(), reason="a pipe has no path here")
+    def test_it_may_be_a_pipe(self) -> None:
+        reading, writing = os.pipe()
+        with FailureFile(Path(f"/dev/fd/{writing}"), go_on=False) as failures:
+            failures.begin()
+            failures.put(OrderFailure(key="a", reason="r", position=0, order=NewOrder(source_id="a")))
+        os.close(writing)
+        with open(reading, "rb") as pipe:
+            assert pipe.read() == b'{"source_id":"a","_failure":{"reason":"r","position":0}}\n'
+
+    @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full disk here")
+    def test_an_error_says_which_file(self) -> None:
+        with FailureFile(Path("/dev/full"), go_on=False) as failures:
+            with pytest.raises(OSError, match="No space left on device: '/dev/full'"):
+                failures.put(OrderFailure(key="a", reason="r", position=0, order=NewOrder(source_id="a")))

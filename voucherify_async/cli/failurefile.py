@@ -52,12 +52,13 @@ class FailureFile:
         line = failure_line(failure.order, failure.reason, position=failure.position, **more)
         if self._file is None:
             self._file = self.path.open("ab", buffering=0)
-        end = self._file.tell()
+        end = self._file.tell() if self._file.seekable() else None
         rest = memoryview(line)
         try:
             while rest:
                 rest = rest[self._file.write(rest) :]
-        except OSError:
+        except OSError as error:
             with suppress(OSError):  # half a line would spoil the one that is put behind it
                 self._file.truncate(end)
+            error.filename = str(self.path)  # a write does not know it
             raise
