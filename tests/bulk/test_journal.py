@@ -120,6 +120,14 @@ def test_nothing_is_written_behind_half_a_record(tmp_path: Path) -> None:
     assert read(path) == RECORDS[:1]
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no such files here")
+def test_a_pipe_or_a_device_is_no_checkpoint(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (Path(os.devnull), tmp_path / "pipe"):
+        with pytest.raises(ConfigurationError, match="no pipe or device"):
+            Journal(path, "upsert_all", lambda record: None)
+
+
 def test_a_place_that_cannot_be_written_to(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "nowhere" / "state"):
         with pytest.raises(OSError, match=os.fspath(path)):

@@ -126,11 +126,13 @@ class TestFailures:
         assert ran.out.endswith("\n- and 2 more\n")
         assert len(Path("orders.failed.jsonl").read_text().splitlines()) == 12
 
-    def test_failures_of_a_run_before_are_gone(self, service: Emulator, command: Command) -> None:
+    def test_failures_of_a_run_before_are_put_aside(self, service: Emulator, command: Command) -> None:
         write("orders.jsonl", *numbered(3))
         write("orders.failed.jsonl", "old")
-        assert command("orders", "sync", "orders.jsonl").status == 0
-        assert files() == {"orders.jsonl"}
+        ran = command("orders", "sync", "orders.jsonl")
+        assert ran.status == 0
+        assert "Orders that failed in an older run are in orders.failed.jsonl.old now." in ran.err
+        assert files() == {"orders.jsonl", "orders.failed.jsonl.old"}
 
     @BOTH
     def test_lines_that_are_no_orders_are_reported_one_by_one(

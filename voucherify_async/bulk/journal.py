@@ -174,6 +174,9 @@ class Journal:
 
 def _locked(path: Path) -> FileIO:
     """Open the file for appending, for this run alone."""
+    # A pipe would keep the opening waiting, and a device the reading.
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise ConfigurationError("checkpoint", f"must be a file, and no pipe or device: {path}")
     while True:
         file = FileIO(path, "a", opener=lambda name, flags: os.open(name, flags, _MODE))
         try:

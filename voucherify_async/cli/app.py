@@ -38,7 +38,7 @@ def app() -> None:
     European cluster, VOUCHERIFY_CLUSTER (us, as) or VOUCHERIFY_BASE_URL.
 
     Results go to standard output, all else to standard error. Exit status: 0 all done, 1 some orders failed, 2
-    wrong use, 3 service or network failed, 130 interrupted.
+    wrong use, 3 service, network or disk failed, 130 interrupted, 143 terminated.
     """
 
 

@@ -39,10 +39,11 @@ class FailureFile:
         if self._file is not None:
             self._file.close()
 
-    def begin(self) -> None:
-        """The run has orders to send: failures of an older one are not its own."""
-        if not self._go_on and self.path.is_file():  # and no device
-            self.path.unlink()
+    def begin(self) -> Path | None:
+        """The run has orders to send. Failures of an older one are not its own: where they are kept now, if any."""
+        if self._go_on or not self.path.is_file():  # or it is a device
+            return None
+        return self.path.replace(self.path.with_name(f"{self.path.name}.old"))
 
     def put(self, failure: OrderFailure) -> None:
         """Write down an order and why it failed. If the service does not say which, there is nothing to write."""

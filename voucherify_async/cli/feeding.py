@@ -53,7 +53,12 @@ async def _outcome(client: VoucherifyClient, feed: Feed, around: Surroundings) -
         say(f"Going on from {checkpoint}.")
     with FailureFile(feed.failures_path, go_on=resumed) as failures, around.display() as shown:
         async with _reader(feed, shown) as reader, _lines_of(feed.plain_file) as all_lines:
-            source = StoppableSource(reader, on_first=failures.begin)
+
+            def begin() -> None:
+                if (kept := failures.begin()) is not None:
+                    shown.say(f"Orders that failed in an older run are in {kept} now.")
+
+            source = StoppableSource(reader, on_first=begin)
 
             def ask_to_stop() -> None:
                 shown.say("Stopping: what is under way is finished first. Once more, and it ends at once.")
