@@ -1,12 +1,13 @@
 """`python -m benchmarks`: what the client costs and what it carries. Prints tables in Markdown.
 
 - `calls`: single calls, beside bare aiohttp with msgspec.
+- `peers`: single calls, import and decoding, beside bare aiohttp, the official SDK and others, against nginx.
 - `imports`: up to 1,000,000 orders through `import_all`: time and memory as their number grows.
 - `upserts`: 200,000 orders through `upsert_all`, beside a loop written by hand.
 - `levels`: the concurrency that `upsert_all` finds by itself, beside fixed ones, against several services.
 - `rows`: the rows of an export of 1,000,000 orders, beside csv, polars and pyarrow.
 
-`bulk` stands for all but the first.
+`bulk` stands for all but the first two.
 """
 
 import argparse
@@ -17,10 +18,12 @@ from typing import Final
 import msgspec
 
 from benchmarks import calls
+from benchmarks.beside import run as beside
 from benchmarks.bulk import imports, levels, rows, upserts
 
 PARTS: Final[dict[str, Callable[[int], object]]] = {
     "calls": calls.run,
+    "peers": beside.run,
     "imports": imports.run,
     "upserts": upserts.run,
     "levels": levels.run,
@@ -33,13 +36,13 @@ def main() -> None:
     """Run the parts that are asked for."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--parts", default=",".join(PARTS), help="(default: %(default)s)")
-    parser.add_argument("--rounds", type=int, help="(default: 5 for calls, 3 for the rest)")
+    parser.add_argument("--rounds", type=int, help="(default: 5 for calls and peers, 3 for the rest)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to this file")
     args = parser.parse_args()
     parts = args.parts.replace("bulk", ",".join(BULK)).split(",")
     if unknown := [part for part in parts if part not in PARTS]:
         parser.error(f"there is no part called {unknown[0]!r}, but {', '.join(PARTS)} and bulk")
-    found = {part: PARTS[part](args.rounds or (5 if part == "calls" else 3)) for part in parts}
+    found = {part: PARTS[part](args.rounds or (3 if part in BULK else 5)) for part in parts}
     if args.json is not None:
         args.json.write_bytes(msgspec.json.format(msgspec.json.encode(found)))
 

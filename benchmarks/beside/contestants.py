@@ -1,0 +1,48 @@
+"""Who is measured, with which interpreter, and beside whom."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from benchmarks import peers
+
+CONCURRENCIES: Final = (1, 64, 512)
+BARE: Final = "aiohttp and msgspec by hand"
+BARE_UVLOOP: Final = f"{BARE}, uvloop"
+OURS: Final = "voucherify_async"
+GENERATED: Final = "openapi-generator, asyncio"
+
+
+class Contestant(NamedTuple):
+    """A client as it is run.
+
+    Attributes:
+        client: the module of `clients`.
+        python: gives the interpreter, or raises `UnavailableError`.
+        uvloop: whether it runs on uvloop.
+        beside: whose figures its ratios are taken over.
+        concurrencies: at which it is measured.
+    """
+
+    client: str
+    python: Callable[[], Path]
+    uvloop: bool = False
+    beside: str = BARE
+    concurrencies: tuple[int, ...] = CONCURRENCIES
+
+
+CONTESTANTS: Final[dict[str, Contestant]] = {
+    BARE: Contestant("bare", peers.bare_python),
+    OURS: Contestant("ours", peers.bare_python),
+    f"{BARE}, tuned": Contestant("tuned", peers.bare_python),
+    BARE_UVLOOP: Contestant("bare", peers.bare_python, uvloop=True, beside=BARE_UVLOOP),
+    f"{OURS}, uvloop": Contestant("ours", peers.bare_python, uvloop=True, beside=BARE_UVLOOP),
+    f"{BARE}, tuned, uvloop": Contestant("tuned", peers.bare_python, uvloop=True, beside=BARE_UVLOOP),
+    "official SDK, one thread": Contestant("official", peers.official_sdk_python, concurrencies=(1,)),
+    # As many threads for 64 calls as for 512: more make it slower.
+    "official SDK, 32 threads": Contestant("official", peers.official_sdk_python, concurrencies=(64, 512)),
+    GENERATED: Contestant("generated", peers.generated_client_python),
+    "httpx and pydantic": Contestant("httpx_pydantic", peers.httpx_python),
+    "floor: asyncio.Protocol by hand": Contestant("floor", peers.bare_python),
+    "floor, uvloop": Contestant("floor", peers.bare_python, uvloop=True, beside=BARE_UVLOOP),
+}
