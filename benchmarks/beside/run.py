@@ -34,10 +34,14 @@ import time
 began = time.perf_counter()
 {statement}
 took = time.perf_counter() - began
-import json, sys
-from benchmarks.beside.worker import peak_mib
+import sys
 modules = len(sys.modules)
-print(json.dumps({{"ms": took * 1000, "mib": peak_mib(), "modules": modules}}))
+try:
+    status = open("/proc/self/status").read()
+except OSError:
+    status = "VmHWM: 0 kB"
+mib = int(status.partition("VmHWM:")[2].split()[0]) / 1024
+print(f'{{{{"ms": {{took * 1000}}, "mib": {{mib}}, "modules": {{modules}}}}}}')
 """
 _VERSIONS: Final = """
 import json
@@ -49,19 +53,25 @@ print(json.dumps({one.metadata["Name"].lower(): one.version for one in distribut
 class Worker:
     """A client's process."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process
 
     def ask(self, **request: Any) -> bytes:
-        """What it answers, as JSON."""
+        """What it answers, as JSON.
+
+        Raises:
+            UnavailableError: its process has ended.
+        """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(request) + "\n")
-        self._process.stdin.flush()
-        answer = self._process.stdout.readline()
+        try:
+            self._process.stdin.write(json.dumps(request).encode() + b"\n")
+            answer = self._process.stdout.readline()
+        except OSError:  # a pipe that nobody reads any more
+            answer = b""
         if not answer:
             raise UnavailableError(f"its process ended with status {self._process.wait()}")
-        return answer.encode()
+        return answer
 
 
 @contextmanager
@@ -70,7 +80,7 @@ def worker(contestant: Contestant, python: Path) -> Iterator[Worker]:
     command = [*cores()[1], str(python), "-m", "benchmarks.beside.worker", contestant.client]
     command += ["--uvloop"] if contestant.uvloop else []
     with subprocess.Popen(
-        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=_environ()
+        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, env=_environ()
     ) as process:
         try:
             yield Worker(process)
@@ -159,7 +169,7 @@ class Field:
         """What a client finds, as JSON; None if it failed."""
         try:
             return self._workers[name].ask(**request)
-        except (UnavailableError, OSError) as error:
+        except UnavailableError as error:
             self.missing[name] = f"it failed: {error}"
             print(f"{name} is out: {error}", file=sys.stderr)
             del self.clients[name]
