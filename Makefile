@@ -25,7 +25,7 @@ pytest: .venv/ready
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report --fail-under=95 >coverage-report.txt || { cat coverage-report.txt; exit 1; }
 
-# All parts; or some: make bench PART=calls, PART=bulk, PART=imports,levels.
+# All parts; or some: make bench PART=calls, PART=peers, PART=bulk, PART=imports,levels.
 bench: .venv/ready
 	$(BIN)/python -m benchmarks $(if $(PART),--parts '$(PART)')
 

@@ -13,8 +13,8 @@ SERIES: Final = {
     "create 64": ("create", "#d55e00"),
     "list 64": ("list of 100", "#009e73"),
 }
-_LEFT: Final = 250
-_WIDTH: Final = 820
+_LEFT: Final = 310
+_WIDTH: Final = 880
 _ROW: Final = 26
 _TOP: Final = 64
 _RIGHT: Final = 24
