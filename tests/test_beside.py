@@ -5,6 +5,7 @@ import importlib
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -14,7 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks import readme
+from benchmarks import peers, readme
+from benchmarks.beside import neutral
 from benchmarks.beside import worker as process
 from benchmarks.beside.answers import KEYS, LIST, ONE, PAGE, new_order, order
 from benchmarks.beside.clients import bare, ours, structs
@@ -22,7 +24,7 @@ from benchmarks.beside.contestants import BARE, CONTESTANTS, OURS, Contestant
 from benchmarks.beside.neutral import configuration, standin
 from benchmarks.beside.plot import SERIES, plot
 from benchmarks.beside.results import Codecs, Found, Import, Load, Machine, Results, ratio
-from benchmarks.beside.run import CALLS, SLOW, loads, worker
+from benchmarks.beside.run import CALLS, SLOW, Field, loads, worker
 from benchmarks.beside.standin import ORDER, ORDERS, answer_to
 from benchmarks.beside.table import calls_table, parts_table, tables, waits_table
 from benchmarks.peers import UnavailableError
@@ -166,12 +168,43 @@ def test_a_worker_answers_with_figures(url: str) -> None:
         assert msgspec.json.decode(one.ask(seconds=0.001), type=Codecs).order_bytes > 1000
 
 
-def test_a_worker_that_ends_is_out() -> None:
-    with (
-        worker(Contestant("nobody", lambda: HERE), HERE) as one,
-        pytest.raises(UnavailableError, match="ended with status 1"),
-    ):
-        one.ask(seconds=0.0)
+def test_a_client_that_cannot_be_imported_is_left_out() -> None:
+    with ExitStack() as stack, pytest.raises(UnavailableError, match="ended with status 1"):
+        stack.enter_context(worker(Contestant("nobody", lambda: HERE), HERE))
+
+
+def test_a_client_that_fails_is_left_out_and_the_others_go_on(url: str) -> None:
+    field = Field({BARE: HERE, OURS: HERE}, {})
+    with ExitStack() as stack:
+        field.start(stack)
+        assert field.ask(BARE, call="no such call", url=url, concurrency=1, seconds=0.0) is None
+        assert field.ask(OURS, call="get", url=url, concurrency=1, seconds=0.0) is not None
+    assert list(field.clients) == [OURS]
+    assert field.missing == {BARE: "it failed: its process ended with status 1"}
+
+
+def test_what_cannot_be_installed_is_told() -> None:
+    for command in (["/no/such/program"], [sys.executable, "-c", "raise SystemExit(3)"]):
+        with pytest.raises(UnavailableError):
+            peers.run_or_give_up([*command])
+
+
+def test_nothing_is_generated_without_the_document(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(peers, "ROOT", tmp_path / "clone")
+    with pytest.raises(UnavailableError, match="is not there to generate from"):
+        peers.generated_client_python()
+
+
+def test_without_nginx_there_is_a_stand_in_and_a_word(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def missing() -> str:
+        raise UnavailableError("nginx is not installed")
+
+    monkeypatch.setattr(neutral, "nginx", missing)
+    with neutral.neutral() as (_, server):
+        assert server == "stand-in"
+    assert "nginx is not installed" in capsys.readouterr().err
 
 
 def test_who_is_set_beside_whom_runs_on_the_same_loop_and_at_the_same_concurrencies() -> None:

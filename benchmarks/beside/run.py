@@ -1,5 +1,6 @@
 """The part `peers` of `python -m benchmarks`: all clients by turns, round after round."""
 
+import contextlib
 import json
 import os
 import platform
@@ -63,27 +64,38 @@ class Worker:
             UnavailableError: its process has ended.
         """
         assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        try:
+        with contextlib.suppress(OSError):  # nobody reads it any more: there will be no answer either
             self._process.stdin.write(json.dumps(request).encode() + b"\n")
-            answer = self._process.stdout.readline()
-        except OSError:  # a pipe that nobody reads any more
-            answer = b""
-        if not answer:
+        return self.read()
+
+    def read(self) -> bytes:
+        """The next line that it writes.
+
+        Raises:
+            UnavailableError: its process has ended.
+        """
+        assert self._process.stdout is not None
+        if not (line := self._process.stdout.readline()):
             raise UnavailableError(f"its process ended with status {self._process.wait()}")
-        return answer
+        return line
 
 
 @contextmanager
 def worker(contestant: Contestant, python: Path) -> Iterator[Worker]:
-    """Start a client's process, and end it."""
+    """Start a client's process, and end it.
+
+    Raises:
+        UnavailableError: it cannot be imported.
+    """
     command = [*cores()[1], str(python), "-m", "benchmarks.beside.worker", contestant.client]
     command += ["--uvloop"] if contestant.uvloop else []
     with subprocess.Popen(
         command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, env=_environ()
     ) as process:
         try:
-            yield Worker(process)
+            one = Worker(process)
+            one.read()  # it is ready: what it imports is not to be measured with what others do
+            yield one
         finally:
             process.terminate()
 
@@ -163,17 +175,23 @@ class Field:
     def start(self, stack: ExitStack) -> None:
         """Start the processes; the stack ends them."""
         for name, python in self._pythons.items():
-            self._workers[name] = stack.enter_context(worker(CONTESTANTS[name], python))
+            try:
+                self._workers[name] = stack.enter_context(worker(CONTESTANTS[name], python))
+            except UnavailableError as error:
+                self._leave_out(name, error)
 
     def ask(self, name: str, **request: Any) -> bytes | None:
         """What a client finds, as JSON; None if it failed."""
         try:
             return self._workers[name].ask(**request)
         except UnavailableError as error:
-            self.missing[name] = f"it failed: {error}"
-            print(f"{name} is out: {error}", file=sys.stderr)
-            del self.clients[name]
+            self._leave_out(name, error)
             return None
+
+    def _leave_out(self, name: str, error: UnavailableError) -> None:
+        self.missing[name] = f"it failed: {error}"
+        print(f"{name} is out: {error}", file=sys.stderr)
+        del self.clients[name]
 
     def play(self, url: str, slow_url: str) -> None:
         """A round: load after load, in each client after client, so that all meet the same moods of the machine."""

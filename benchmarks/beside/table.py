@@ -13,7 +13,7 @@ _PACKAGES: Final = ("aiohttp", "msgspec", "uvloop", "httpx", "pydantic", "vouche
 def rows(head: list[str], body: Iterable[list[str]]) -> str:
     """A table."""
     lines = [head, ["---"] * len(head), *body]
-    return "\n".join(f"| {' | '.join(line)} |".replace("|  |", "| |") for line in lines)
+    return "\n".join(f"|{'|'.join(f' {cell} ' if cell else ' ' for cell in line)}|" for line in lines)
 
 
 def calls_table(results: Results) -> str:

@@ -1,7 +1,7 @@
 """`python -m benchmarks.beside.worker CLIENT [--uvloop]`: one client in a process of its own.
 
-Reads a request a line, as JSON, from stdin, and writes what it found to stdout. Foreign interpreters run it, so it
-needs nothing but what comes with Python, and uvloop where it is asked for.
+Says `{}` when it is ready; then reads a request a line, as JSON, and writes what it found. Foreign interpreters run
+it, so it needs nothing but what comes with Python, and uvloop where it is asked for.
 """
 
 import argparse
@@ -172,6 +172,7 @@ def main() -> None:
     if args.uvloop:
         # By its name: it is no part of the project's environment, where types are checked.
         asyncio.set_event_loop_policy(importlib.import_module("uvloop").EventLoopPolicy())
+    print("{}", flush=True)
     for line in sys.stdin:
         request = json.loads(line)
         work = measure_codecs if "call" not in request else measure
