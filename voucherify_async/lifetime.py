@@ -5,10 +5,11 @@ import os
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import suppress
 from types import AsyncGeneratorType, TracebackType
-from typing import Any, Final
+from typing import Any, Final, Self, cast
 
 import aiohttp
 
+from voucherify_async.deadlines import Deadlines, Lane
 from voucherify_async.errors import ClientClosedError, EventLoopError
 from voucherify_async.slots import Slots
 
@@ -24,16 +25,18 @@ class Opened:
     Attributes:
         http: aiohttp's.
         slots: the turns at its connections.
+        deadlines: of the calls.
         closer: closes it; None if it is a user's.
     """
 
-    __slots__ = ("closer", "http", "loop", "process", "slots")
+    __slots__ = ("closer", "deadlines", "http", "loop", "process", "slots")
 
     def __init__(self, http: aiohttp.ClientSession, slots: Slots, calls: set[asyncio.Task[Any]] | None) -> None:
         self.http = http
         self.slots = slots
         self.loop = asyncio.get_running_loop()
         self.process = os.getpid()
+        self.deadlines: Deadlines[WithinCall] = Deadlines(self.loop, _expire)
         self.closer = None if calls is None else _closes_at_the_end(http, calls)
         if self.closer is not None:
             with suppress(StopIteration):  # which is how it says that it waits at its yield now
@@ -46,6 +49,7 @@ class Opened:
 
     async def close(self) -> None:
         """Close the session, if it is ours."""
+        self.deadlines.close()
         if isinstance(self.closer, AsyncGeneratorType):
             await self.http.close()
             if not self.closer.ag_running:  # else its loop ends just now, and closes it too
@@ -154,9 +158,9 @@ class Lifetime:
             return Opened(self._make_session(), Slots(self._connections), self._calls)
         return Opened(self._injected, Slots(_fewest(self._connections, self._injected.connector)), None)
 
-    def call(self) -> "WithinCall":
-        """What a call happens within, so that closing the client ends it."""
-        return WithinCall(self)
+    def call(self, lane: "Lane[WithinCall] | None" = None) -> "WithinCall":
+        """What a call happens within, so that closing the client ends it, and its deadline."""
+        return WithinCall(self, lane)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         """Start a task that is cancelled when the client is closed."""
@@ -213,41 +217,74 @@ class Lifetime:
 class WithinCall:
     """While a task is within this, a closing client ends what it waits for, with a `ClientClosedError`.
 
-    As `asyncio.timeout` does, it is cancelled and the cancelling is taken back on the way out. One that comes from
-    the user goes on, without its traceback: the frames below hold the signed headers.
+    So does a deadline, with a `TimeoutError`. As `asyncio.timeout` does, the task is cancelled and the cancelling is
+    taken back on the way out. One that comes from the user goes on, without its traceback: the frames below hold
+    the signed headers.
+
+    Args:
+        life: of the client.
+        lane: of the deadline, None for no limit.
+
+    Attributes:
+        timed_out: whether it ended with the `TimeoutError`.
     """
 
-    __slots__ = ("_before", "_life", "_task")
+    __slots__ = ("_before", "_lane", "_life", "_outermost", "_overdue", "_task", "timed_out")
 
-    def __init__(self, life: Lifetime) -> None:
+    def __init__(self, life: Lifetime, lane: "Lane[WithinCall] | None" = None) -> None:
         self._life = life
+        self._lane = lane
+        self._overdue = False
+        self.timed_out = False
 
-    def __enter__(self) -> None:
-        if self._life.closed:
+    def __enter__(self) -> Self:
+        life = self._life
+        if life.closed:
             raise ClientClosedError(CLOSED_MEANWHILE)
-        task = asyncio.current_task()
-        # A call within a call of the same task, such as one that signs: the outer one sees to it.
-        self._task = None if task in self._life._calls else task
-        if self._task is not None:
-            self._before = self._task.cancelling()
-            self._life._calls.add(self._task)
+        self._task = task = cast("asyncio.Task[Any]", asyncio.current_task())
+        self._before = task.cancelling()
+        # Of a call within a call of the same task, such as one that signs, the outer one sees to the closing.
+        self._outermost = task not in life._calls
+        if self._outermost:
+            life._calls.add(task)
+        if self._lane is not None:
+            self._lane.enter(self)
+        return self
+
+    def expire(self) -> None:
+        """Its deadline has come."""
+        self._overdue = True
+        self._task.cancel()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         task, life = self._task, self._life
-        if task is None:
+        if self._lane is not None:
+            self._lane.leave(self)
+        ended = False
+        if self._outermost:
+            life._calls.discard(task)
+            ended = task in life._ended
+        if not ended and not self._overdue and error is None:
             return
-        life._calls.discard(task)
-        ended = task in life._ended
         left = self._before
         if ended:
             life._ended.discard(task)
+            left = task.uncancel()
+        if self._overdue:
             left = task.uncancel()
         if isinstance(error, asyncio.CancelledError):
             error.__traceback__ = None
             if ended and left <= self._before:
                 raise ClientClosedError(CLOSED_MEANWHILE) from None
+            if self._overdue and left <= self._before:
+                self.timed_out = True
+                raise TimeoutError from None
+
+
+def _expire(call: WithinCall) -> None:
+    call.expire()
 
 
 def _fewest(connections: int, connector: aiohttp.BaseConnector | None) -> int:

@@ -157,7 +157,7 @@ class Download:
         answer: aiohttp.ClientResponse,
         call: Call[Any],
         *,
-        within: Callable[[], AbstractContextManager[None, None]],
+        within: Callable[[], AbstractContextManager[object, None]],
         release: Callable[[], None],
     ) -> None:
         self._answer = answer

@@ -158,13 +158,12 @@ class SessionManager:
     async def _within_deadline(
         self, opened: Opened, call: Call[T], options: CallOptions, state: State, report: CallReport | None
     ) -> ApiResponse[T]:
-        deadline = asyncio.timeout(state.total)
+        within = self._life.call(None if state.total is None else opened.deadlines.lane(state.total))
         try:
-            with self._life.call():
-                async with deadline:
-                    return await self._attempts(opened, call, options, state, report)
-        except TimeoutError as error:
-            if isinstance(error, VoucherifyError) or not deadline.expired():
+            with within:
+                return await self._attempts(opened, call, options, state, report)
+        except TimeoutError:
+            if not within.timed_out:
                 raise
         except ClientClosedError as error:
             error.outcome_unknown = state.maybe_done or state.in_flight
