@@ -24,6 +24,14 @@ def secret_watch() -> Iterator[SecretWatch]:
         pytest.fail("\n".join(leaks), pytrace=False)
 
 
+@pytest.fixture(params=["direct", "session"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A test that is run with this goes both ways that requests may take; see `voucherify_async/direct.py`."""
+    if request.param == "session":
+        monkeypatch.setattr("voucherify_async.direct._TRIED_WITH", frozenset())
+    return str(request.param)
+
+
 @pytest.fixture
 def clock() -> FakeClock:
     return FakeClock()

@@ -21,6 +21,8 @@ from voucherify_async import (
 from voucherify_async.emulator import Emulator
 from voucherify_async.emulator.faults import Fault
 
+pytestmark = pytest.mark.usefixtures("way")
+
 
 class StuckClock(FakeClock):
     """A clock whose sleepers sleep until they are cancelled."""

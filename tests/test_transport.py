@@ -32,6 +32,8 @@ ORDER = b'{"id":"ord_1","source_id":"o-1"}'
 PACKED = gzip.compress(ORDER)
 ONCE = RetryPolicy(max_attempts=1)
 
+pytestmark = pytest.mark.usefixtures("way")
+
 
 def keyed() -> NewOrder:
     return NewOrder(source_id="o-1", amount=1)

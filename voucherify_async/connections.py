@@ -35,6 +35,10 @@ class _Connector(aiohttp.TCPConnector):
 
     async def connect(self, *args: Any, **kwargs: Any) -> Any:
         connection = await super().connect(*args, **kwargs)
+        if (protocol := connection.protocol) is not None and protocol.should_close:
+            # Bytes came while it was kept, which aiohttp would take for the beginning of the next answer.
+            connection.close()
+            raise aiohttp.ClientConnectionError("the connection was spoiled before it was used")
         if (state := BEING_SENT.get()) is not None:
             state.in_flight = True
         return connection

@@ -10,6 +10,7 @@ from typing import Any, Final, Self, cast
 import aiohttp
 
 from voucherify_async.deadlines import Deadlines, Lane
+from voucherify_async.direct import DirectPath
 from voucherify_async.errors import ClientClosedError, EventLoopError
 from voucherify_async.slots import Slots
 
@@ -26,14 +27,22 @@ class Opened:
         http: aiohttp's.
         slots: the turns at its connections.
         deadlines: of the calls.
+        direct: a way around the session for small requests; None if there is none.
         closer: closes it; None if it is a user's.
     """
 
-    __slots__ = ("closer", "deadlines", "http", "loop", "process", "slots")
+    __slots__ = ("closer", "deadlines", "direct", "http", "loop", "process", "slots")
 
-    def __init__(self, http: aiohttp.ClientSession, slots: Slots, calls: set[asyncio.Task[Any]] | None) -> None:
+    def __init__(
+        self,
+        http: aiohttp.ClientSession,
+        slots: Slots,
+        calls: set[asyncio.Task[Any]] | None,
+        direct: DirectPath | None = None,
+    ) -> None:
         self.http = http
         self.slots = slots
+        self.direct = direct
         self.loop = asyncio.get_running_loop()
         self.process = os.getpid()
         self.deadlines: Deadlines[WithinCall] = Deadlines(self.loop, _expire)
@@ -50,6 +59,8 @@ class Opened:
     async def close(self) -> None:
         """Close the session, if it is ours."""
         self.deadlines.close()
+        if self.direct is not None:
+            self.direct.close()
         if isinstance(self.closer, AsyncGeneratorType):
             await self.http.close()
             if not self.closer.ag_running:  # else its loop ends just now, and closes it too
@@ -91,6 +102,7 @@ class Lifetime:
 
     Args:
         make_session: makes a session on the running loop.
+        make_direct: makes a way around one of ours, if there is one.
         injected: a user's session, which is used in place of one of ours and never closed.
         connections: how many there may be at the same time.
     """
@@ -98,11 +110,13 @@ class Lifetime:
     def __init__(
         self,
         make_session: Callable[[], aiohttp.ClientSession],
+        make_direct: Callable[[aiohttp.ClientSession], DirectPath | None],
         *,
         injected: aiohttp.ClientSession | None,
         connections: int,
     ) -> None:
         self._make_session = make_session
+        self._make_direct = make_direct
         self._injected = injected
         self._connections = connections
         self._opened: Opened | None = None
@@ -155,7 +169,8 @@ class Lifetime:
                     return rested
                 break
         if self._injected is None:
-            return Opened(self._make_session(), Slots(self._connections), self._calls)
+            session = self._make_session()
+            return Opened(session, Slots(self._connections), self._calls, self._make_direct(session))
         return Opened(self._injected, Slots(_fewest(self._connections, self._injected.connector)), None)
 
     def call(self, lane: "Lane[WithinCall] | None" = None) -> "WithinCall":
@@ -217,8 +232,8 @@ class Lifetime:
 class WithinCall:
     """While a task is within this, a closing client ends what it waits for, with a `ClientClosedError`.
 
-    So does a deadline, with a `TimeoutError`. As `asyncio.timeout` does, the task is cancelled and the cancelling is
-    taken back on the way out. One that comes from the user goes on, without its traceback: the frames below hold
+    So does a deadline, with a `TimeoutError`. As `asyncio.timeout` does, the task is cancelled and the cancelling
+    is taken back on the way out. One that comes from the user goes on, without its traceback: the frames below hold
     the signed headers.
 
     Args:

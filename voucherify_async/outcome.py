@@ -5,15 +5,16 @@ aiohttp's exceptions end here. They are not kept as causes of ours: they know th
 
 import math
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from copy import copy
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import aiohttp
 import msgspec
 
 from voucherify_async.call import Call
+from voucherify_async.deadlines import Lane
 from voucherify_async.errors import (
     ApiError,
     ConnectError,
@@ -30,7 +31,9 @@ from voucherify_async.secretive import Secretive
 from voucherify_async.slots import Slots
 from voucherify_async.urls import without_query
 from voucherify_async.versions import start_of, version_of
-from voucherify_async.wire import decode_error, error_of_answer, is_success
+from voucherify_async.wire import decode_error, error_of_answer, finite_number, is_success
+
+T = TypeVar("T")
 
 _GZIP: Final = {"gzip", "x-gzip"}
 _NOT_SENT: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError)
@@ -90,48 +93,84 @@ class Answer(Secretive, frozen=True, gc=False):
 
 
 async def read_answer(answer: aiohttp.ClientResponse, most_bytes: int) -> Answer:
-    """An answer with its whole body, unpacked here: aiohttp takes a compression that breaks off for its end.
+    """An answer with its whole body. Its connection is given back, or closed if something is left on it.
 
     Args:
         answer: whose body is not read yet, and not unpacked.
         most_bytes: of the body as it arrives, and as it is unpacked.
 
     Raises:
-        aiohttp.ClientError, TimeoutError, OSError: a good answer did not arrive whole.
-        zlib.error: its compression is damaged or breaks off.
+        aiohttp.ClientError, TimeoutError, OSError, zlib.error: as `whole_body`.
     """
-    body, problem = b"", None
     try:
-        body, problem = await _body_and_problem(answer, most_bytes)
-    except (aiohttp.ClientError, TimeoutError, OSError, zlib.error):
-        if is_success(answer.status):
-            raise  # an error status says enough without its body
+        body, problem = await whole_body(answer.status, answer.headers, answer.content, most_bytes)
     finally:
         if not answer.content.at_eof():
             answer.close()  # unread, it would keep its connection for ever
     return Answer(answer.status, answer.headers, body, problem)
 
 
-async def _body_and_problem(answer: aiohttp.ClientResponse, most_bytes: int) -> tuple[bytes, str | None]:
-    coding, length = _coding(answer.headers), answer.content_length
+async def whole_body(
+    status: int,
+    headers: Mapping[str, str],
+    content: aiohttp.StreamReader,
+    most_bytes: int,
+    silence: Lane[Any] | None = None,
+) -> tuple[bytes, str | None]:
+    """A body, and why it is not the whole one if it is not. It is unpacked here: aiohttp takes a compression that
+    breaks off for its end.
+
+    Args:
+        status: of the answer.
+        headers: of the answer.
+        content: which is not read yet, and not unpacked.
+        most_bytes: of the body as it arrives, and as it is unpacked.
+        silence: how long each piece may take, if nothing else sees to that.
+
+    Raises:
+        aiohttp.ClientError, TimeoutError, OSError: that of a good answer did not arrive whole.
+        zlib.error: its compression is damaged or breaks off.
+    """
+    try:
+        return await _body_and_problem(headers, content, most_bytes, silence)
+    except (aiohttp.ClientError, TimeoutError, OSError, zlib.error):
+        if is_success(status):
+            raise  # an error status says enough without its body
+    return b"", None
+
+
+async def _body_and_problem(
+    headers: Mapping[str, str], content: aiohttp.StreamReader, most_bytes: int, silence: Lane[Any] | None
+) -> tuple[bytes, str | None]:
+    coding, length = _coding(headers), finite_number(headers.get("Content-Length"))
     gunzip = Gunzip() if coding in _GZIP else None
-    if gunzip is None:
-        if coding != "identity":
-            return b"", f"it came in a compression that was not asked for: {coding[:40]}"
-        if length is not None and length <= most_bytes:
-            return await answer.read(), None
+    if gunzip is None and coding != "identity":
+        return b"", f"it came in a compression that was not asked for: {coding[:40]}"
     if length is not None and length > most_bytes:
         return b"", f"it is larger than {most_bytes} bytes"
-    body, begun = bytearray(), False
-    while packed := await answer.content.readany():
+    pieces: list[bytes] = []
+    size, begun = 0, False
+    while packed := await heard_in_time(content, content.readany, silence):
         begun = True
         for piece in (packed,) if gunzip is None else gunzip.pieces(packed):
-            body += piece
-            if len(body) > most_bytes:
+            pieces.append(piece)
+            size += len(piece)
+            if size > most_bytes:
                 return b"", f"it is larger than {most_bytes} bytes"
     if gunzip is not None and begun:  # an answer without content, such as a 204, has nothing to unpack
         gunzip.end()
-    return bytes(body), None
+    return b"".join(pieces), None
+
+
+async def heard_in_time(waiting: Any, read: Callable[[], Awaitable[T]], silence: Lane[Any] | None) -> T:
+    """What is read next, unless it is silent for too long: then `waiting` is made to fail."""
+    if silence is None:
+        return await read()
+    silence.enter(waiting)
+    try:
+        return await read()
+    finally:
+        silence.leave(waiting)
 
 
 def _coding(headers: Mapping[str, str]) -> str:

@@ -17,6 +17,7 @@ from voucherify_async.budget import RetryBudget
 from voucherify_async.call import UNREADABLE, ApiResponse, Call, never
 from voucherify_async.clock import Clock
 from voucherify_async.connections import BEING_SENT, new_session, sent_once
+from voucherify_async.direct import DirectPath, is_known, takes
 from voucherify_async.errors import (
     ApiError,
     ClientClosedError,
@@ -26,6 +27,7 @@ from voucherify_async.errors import (
     TransportError,
     VoucherifyError,
 )
+from voucherify_async.heads import Head, Heads
 from voucherify_async.lifetime import CLOSED_MEANWHILE, Lifetime, Opened
 from voucherify_async.models.jobs import ExportFile
 from voucherify_async.options import PoolLimits, RetryPolicy, Timeouts
@@ -65,6 +67,7 @@ class CallOptions(Secretive, frozen=True, gc=False):
     timeouts: Timeouts
     retry: RetryPolicy
     headers: Mapping[str, str]
+    heads: Heads
     limits: aiohttp.ClientTimeout
 
     def _shown(self) -> Iterator[tuple[str, object]]:
@@ -78,7 +81,7 @@ def call_options(timeouts: Timeouts, retry: RetryPolicy, headers: Mapping[str, s
     # aiohttp's `connect` counts from its queue for a connection on, in which nobody waits here. It covers looking
     # up the name, which `sock_connect` does not.
     limits = aiohttp.ClientTimeout(total=None, connect=timeouts.connect, sock_read=timeouts.read)
-    return CallOptions(timeouts, retry, headers, limits)
+    return CallOptions(timeouts, retry, headers, Heads(headers), limits)
 
 
 class SessionManager:
@@ -123,6 +126,7 @@ class SessionManager:
         self._injected = session is not None
         self._life = Lifetime(
             partial(new_session, keepalive=pool.keepalive, trust_env=trust_env),
+            self._direct_path if proxy is None and not trust_env and is_known() else lambda session: None,
             injected=session,
             connections=pool.max_connections,
         )
@@ -303,17 +307,8 @@ class SessionManager:
         state: State,
         report: CallReport | None,
     ) -> Answer:
-        """Where aiohttp is touched."""
         # Before a turn is taken: what a user's own way of signing gave may be no headers at all.
-        headers = SignedHeaders({**options.headers, **signed.headers})
-        if call.body is not None:
-            headers["Content-Type"] = call.content_type
-        if call.streamed:
-            # A length then counts the bytes of the file itself, and one that breaks off is noticed.
-            headers |= {"Accept": "*/*", "Accept-Encoding": "identity"}
-            if not signed.headers:
-                headers = SignedHeaders({name: headers[name] for name in _FOR_ANYONE if name in headers})
-            headers |= call.part
+        head = options.heads.head(signed.headers, None if call.body is None else call.content_type)
         opened = self._life.opened()
         slots = opened.slots
         if not slots.take():
@@ -323,8 +318,7 @@ class SessionManager:
                 await slots.wait(options.timeouts.pool)
             except TimeoutError:
                 raise crowded(call, state, slots, options.timeouts.pool) from None
-        arriving = False
-        being_sent = BEING_SENT.set(state)
+        handed_on = False
         try:
             if not call.repeatable:
                 # A kept connection that the server has closed already must not be taken for this one. Two turns of
@@ -336,7 +330,44 @@ class SessionManager:
             state.status = None
             if report is not None:
                 report.attempt_started()
-            answer = await opened.http.request(
+            answered = None if report is None else report.answered
+            if opened.direct is not None and takes(call, head):
+                return await opened.direct.exchange(
+                    call, head, state, limits=options.limits, answered=answered, most_bytes=self._max_body_bytes
+                )
+            answer = await self._by_session(opened.http, call, options, head, state, with_keys=bool(signed.headers))
+            if answered is not None:
+                answered(answer.headers)
+            if call.streamed and is_success(answer.status, part=bool(call.part)):
+                download = Download(answer, call, within=self._life.call, release=slots.release)
+                handed_on = True
+                return Answer(answer.status, answer.headers, download)
+            return await read_answer(answer, self._max_body_bytes)
+        finally:
+            if not handed_on:
+                slots.release()
+
+    async def _by_session(
+        self,
+        http: aiohttp.ClientSession,
+        call: Call[Any],
+        options: CallOptions,
+        head: Head,
+        state: State,
+        *,
+        with_keys: bool,
+    ) -> aiohttp.ClientResponse:
+        """The way of all requests that the direct path does not take."""
+        headers = head.headers
+        if call.streamed:
+            # A length then counts the bytes of the file itself, and one that breaks off is noticed.
+            headers = SignedHeaders({**headers, "Accept": "*/*", "Accept-Encoding": "identity"})
+            if not with_keys:
+                headers = SignedHeaders({name: headers[name] for name in _FOR_ANYONE if name in headers})
+            headers |= call.part
+        being_sent = BEING_SENT.set(state)
+        try:
+            answer = await http.request(
                 call.method,
                 URL(call.url or f"{self.base_url}{call.path}{'?' if call.query else ''}{call.query}", encoded=True),
                 # aiohttp warns of large bodies that are written in one go, and not without reason.
@@ -348,21 +379,16 @@ class SessionManager:
                 ssl=self._ssl,
                 proxy=self._proxy,
                 auto_decompress=False,
-                middlewares=sent_once(opened.http) if self._injected else None,
+                middlewares=sent_once(http) if self._injected else None,
             )
-            state.status = answer.status
-            if report is not None:
-                report.answered(answer.headers)
-            if call.streamed and is_success(answer.status, part=bool(call.part)):
-                download = Download(answer, call, within=self._life.call, release=slots.release)
-                arriving = True
-                return Answer(answer.status, answer.headers, download)
-            return await read_answer(answer, self._max_body_bytes)
         finally:
-            if not arriving:
-                slots.release()
             with suppress(ValueError):  # a task that nobody ends is cleared away outside its context
                 BEING_SENT.reset(being_sent)
+        state.status = answer.status
+        return answer
+
+    def _direct_path(self, session: aiohttp.ClientSession) -> DirectPath:
+        return DirectPath(session, self.base_url, self._ssl)
 
     async def download(
         self, file: ExportFile, options: CallOptions, part: Mapping[str, str] = _NO_HEADERS

@@ -91,6 +91,17 @@ def checked_header_value(argument: str, value: str) -> str:
     return value
 
 
+def is_plain_header(name: object, value: object) -> bool:
+    """Whether a header can be written as it is, and is one header and no more."""
+    return (
+        isinstance(name, str)
+        and isinstance(value, str)
+        and _HEADER_NAME.fullmatch(name) is not None
+        and value.isascii()
+        and value.isprintable()
+    )
+
+
 def service_time(headers: Mapping[str, str], now: float) -> float:
     """What time it is for the service that sent an answer, in Unix seconds.
 

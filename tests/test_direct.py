@@ -1,0 +1,349 @@
+"""The way around aiohttp's session: what goes over the wire, what of an answer is believed, and who may take it."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.fakes import FakeClock, RawServer, http, raw_server, until
+from voucherify_async import (
+    ApiError,
+    ConnectError,
+    NewOrder,
+    PoolLimits,
+    RequestTimeoutError,
+    RetryPolicy,
+    Timeouts,
+    VoucherifyClient,
+)
+from voucherify_async.call import Call, any_json
+from voucherify_async.direct import LONGEST_BODY, is_known, takes
+from voucherify_async.heads import Heads
+
+ORDER = b'{"id":"ord_1","source_id":"o-1"}'
+ONCE = RetryPolicy(max_attempts=1)
+
+both_ways = pytest.mark.usefixtures("way")
+
+
+def takes_the_direct_path(client: VoucherifyClient) -> bool:
+    opened = client._session._life._opened
+    assert opened is not None
+    return opened.direct is not None
+
+
+# --- What goes out ------------------------------------------------------------------------------------------
+
+
+async def sent(server: RawServer, client: VoucherifyClient) -> list[tuple[str, dict[str, str], bytes]]:
+    await client.request("GET", "/v1/orders/a%2Fb", query={"q": "x y"})
+    await client.request("POST", "/v1/orders", body={"a": 1})
+    await client.request("PUT", "/v1/orders/1", body=[])
+    await client.request("DELETE", "/v1/orders/1")
+    await client.request("POST", "/v1/orders")
+    bodies = [request.partition(b"\r\n\r\n")[2] for request in server.requests]
+    return list(zip(server.lines, server.headers, bodies, strict=True))
+
+
+async def test_what_is_sent_is_what_aiohttp_sends(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = []
+    for known in (frozenset({(3, 14)}), frozenset[tuple[int, int]]()):
+        monkeypatch.setattr("voucherify_async.direct._TRIED_WITH", known)
+        async with raw_server(http(200, b"{}")) as server:
+            url = f"{server.url}/gateway"
+            async with VoucherifyClient("hush-id", "hush-token", base_url=url, app_info="a/1") as client:
+                requests = await sent(server, client)
+                assert takes_the_direct_path(client) == bool(known)
+        for _, headers, _ in requests:
+            assert headers.pop("host") == server.url.removeprefix("http://")
+        requests[-1][1].pop("content-type", None)  # aiohttp names a type for no body
+        found.append(requests)
+    assert found[0] == found[1]
+
+
+def test_headers_that_would_frame_the_request_anew_are_left_to_aiohttp() -> None:
+    call = Call("GET", "/", any_json)
+    for name, value in [
+        ("X-Key", "a\r\nX-Other: b"),
+        ("X-Key", "a\nb"),
+        ("X-Key", "\x00"),
+        ("X-Key", "ä"),
+        ("X-Key\r\nX-Other", "b"),
+        ("X Key", "b"),
+        ("", "b"),
+        ("Content-Length", "5"),
+        ("transfer-encoding", "chunked"),
+        ("Host", "elsewhere"),
+        ("Connection", "close"),
+        ("Expect", "100-continue"),
+    ]:
+        head = Heads({"Accept": "x"}).head({name: value}, None)
+        assert head.lines is None
+        assert not takes(call, head)
+    wrong: Any = {"X-Key": 5}
+    assert Heads({}).head(wrong, None).lines is None
+
+
+@given(st.dictionaries(st.text(), st.text()))
+def test_a_head_is_as_many_lines_as_headers(headers: dict[str, str]) -> None:
+    lines = Heads({}).head(headers, None).lines
+    if lines is not None:
+        split = lines.decode().split("\r\n")
+        assert split.pop() == ""
+        assert [line.partition(": ")[::2] for line in split] == list(headers.items())
+        assert "\r" not in "".join(split)
+        assert "\n" not in "".join(split)
+
+
+def test_a_head_is_made_once_while_what_signs_stays_the_same() -> None:
+    heads, keys = Heads({"Accept": "x"}), {"X-App-Token": "hush-token"}
+    head = heads.head(keys, None)
+    assert heads.head(dict(keys), None) is head
+    keys["X-App-Token"] = "hush-other"  # a user's own way of signing may change its mapping in place
+    assert heads.head(keys, None).lines == b"Accept: x\r\nX-App-Token: hush-other\r\n"
+    assert heads.head(keys, "text/plain").headers["Content-Type"] == "text/plain"
+    assert "hush" not in repr(heads.head(keys, None))
+    with pytest.raises(TypeError):
+        heads.head(keys, None).__reduce__()
+
+
+async def test_a_way_of_signing_cannot_bring_another_header_in() -> None:
+    class Sly:
+        async def headers(self, sender: Any) -> dict[str, str]:
+            return {"Authorization": "Bearer x\r\nX-Evil: 1"}
+
+        def rejected(self, headers: Any) -> bool:
+            return False
+
+    async with raw_server(http(200, ORDER)) as server:
+        async with VoucherifyClient(auth=Sly(), base_url=server.url) as client:
+            with pytest.raises(ValueError, match="injection"):
+                await client.orders.get("o-1")
+        assert server.requests == []
+
+
+async def test_a_path_cannot_bring_another_line_in(clock: FakeClock) -> None:
+    async with raw_server(http(200, ORDER)) as server:
+        async with VoucherifyClient("i", "t", base_url=server.url, clock=clock) as client:
+            for path in ("/a b", "/a\r\nX: 1", "/ä"):
+                with pytest.raises(ValueError, match="cannot stand in a request"):
+                    await client._session.send(Call("GET", path, any_json))
+            opened = client._session._life.opened()
+            assert opened.slots.free == opened.slots.count
+        assert server.requests == []
+
+
+# --- Who may take it ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("version", "known"), [("3.14.5", True), ("3.14.0b1", True), ("3.99.0", False), ("4.0", False), ("x", False)]
+)
+def test_only_versions_that_were_tried_are_used_so(version: str, known: bool) -> None:
+    assert is_known(version) == known
+
+
+def test_a_version_that_lacks_something_is_not_used_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("voucherify_async.direct._NEEDED", {aiohttp.TCPConnector: ("connect", "renamed")})
+    assert not is_known()
+
+
+def test_only_small_plain_requests_take_it() -> None:
+    head = Heads({}).head({}, None)
+    assert takes(Call("GET", "/", any_json), head)
+    assert takes(Call("POST", "/", any_json, body=b"x" * LONGEST_BODY), head)
+    assert not takes(Call("POST", "/", any_json, body=b"x" * (LONGEST_BODY + 1)), head)
+    assert not takes(Call("GET", "/", any_json, streamed=True), head)
+
+
+async def test_proxies_and_sessions_of_users_go_the_other_way() -> None:
+    async with raw_server(http(200, ORDER)) as server, aiohttp.ClientSession() as session:
+        options: list[dict[str, Any]] = [{"session": session}, {"proxy": server.url}]
+        for given_options in options:
+            async with VoucherifyClient("i", "t", base_url=server.url, **given_options) as client:
+                await client.orders.get("o-1")
+                assert not takes_the_direct_path(client)
+        async with VoucherifyClient("i", "t", base_url=server.url, allow_plain_http=True, trust_env=True) as client:
+            await client.orders.get("o-1")
+            assert not takes_the_direct_path(client)
+
+
+# --- What comes back ----------------------------------------------------------------------------------------
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n" + ORDER[:5] + b"\r\n%x\r\n" % len(ORDER[5:])
+CHUNKED += ORDER[5:] + b"\r\n0\r\nX-Trailer: 1\r\n\r\n"
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
+UNTIL_EOF = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + ORDER
+OLD = b"HTTP/1.0 200 OK\r\nContent-Length: %d\r\n\r\n" % len(ORDER) + ORDER
+
+
+@both_ways
+@pytest.mark.parametrize(
+    ("answer", "kept"),
+    [
+        (http(200, ORDER), True),
+        (http(200, ORDER, "Connection: close"), False),
+        (CONTINUE + http(200, ORDER), True),
+        (CHUNKED, True),
+        (UNTIL_EOF, False),
+        (OLD, False),
+        (http(200, ORDER) + http(200, b'{"id":"forged"}'), False),
+    ],
+    ids=["plain", "close", "1xx", "chunked", "until_eof", "http_1_0", "excess"],
+)
+async def test_answers_of_all_forms_and_whether_their_connection_is_kept(
+    clock: FakeClock, answer: bytes, kept: bool
+) -> None:
+    async with raw_server(answer) as server:
+        async with VoucherifyClient("i", "t", base_url=server.url, clock=clock, retry=ONCE) as client:
+            for _ in range(3):
+                response = await client.orders.with_http_info.get("o-1")
+                assert (response.data.id, response.body, response.attempts) == ("ord_1", ORDER, 1)
+        assert server.connections == (1 if kept else 3)
+
+
+@both_ways
+async def test_answers_without_a_body(clock: FakeClock) -> None:
+    nothing = b"HTTP/1.1 204 No Content\r\n\r\n"
+    unchanged = b"HTTP/1.1 304 Not Modified\r\nContent-Length: 10\r\n\r\n"
+    async with raw_server(nothing, unchanged, nothing) as server:
+        async with VoucherifyClient("i", "t", base_url=server.url, clock=clock, retry=ONCE) as client:
+            await client.request("DELETE", "/v1/x")
+            with pytest.raises(ApiError) as caught:
+                await client.request("GET", "/v1/x")
+            assert caught.value.status == 304
+            await client.request("DELETE", "/v1/x")
+
+
+@both_ways
+async def test_a_switch_to_another_protocol_is_an_error_and_ends_the_connection(clock: FakeClock) -> None:
+    switch = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\nframes"
+    async with raw_server(switch, http(200, ORDER)) as server:
+        pool = PoolLimits(max_connections=1)
+        async with VoucherifyClient("i", "t", base_url=server.url, clock=clock, retry=ONCE, pool=pool) as client:
+            with pytest.raises(ApiError) as caught:
+                await client.orders.get("o-1")
+            assert caught.value.status == 101
+            assert (await client.orders.get("o-1")).id == "ord_1"
+        assert server.connections == 2
+
+
+@both_ways
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200",
+        b"nonsense\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n123456",
+        b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX: " + b"y" * 10_000 + b"\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{",
+        b"HTTP/1.1 100 Continue\r\n\r\n",
+    ],
+)
+async def test_nonsense_is_no_answer_and_its_outcome_is_unknown(answer: bytes) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        await writer.drain()
+
+    async with listening(serve) as url, VoucherifyClient("i", "hush-token", base_url=url) as client:
+        with pytest.raises(ConnectError) as caught:
+            await client.orders.create(NewOrder(amount=1))
+        assert (caught.value.attempts, caught.value.outcome_unknown) == (1, True)
+        assert caught.value.__cause__ is None
+        opened = client._session._life.opened()
+        assert opened.slots.free == opened.slots.count
+
+
+@both_ways
+async def test_what_comes_over_a_connection_that_waits_is_no_answer(clock: FakeClock) -> None:
+    writers: list[asyncio.StreamWriter] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+        while True:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(http(200, ORDER))
+
+    async with listening(serve) as url:
+        async with VoucherifyClient("i", "t", base_url=url, clock=clock) as client:
+            await client.orders.get("o-1")
+            writers[0].write(http(200, b'{"id":"forged"}'))
+            opened = client._session._life.opened()
+            (kept,) = next(iter(opened.http.connector._conns.values()))  # type: ignore[union-attr]
+            await until(lambda: kept[0].should_close)
+            response = await client.orders.with_http_info.get("o-1")
+            assert (response.data.id, response.attempts) == ("ord_1", 2)  # it was surely not sent before
+
+
+@both_ways
+@pytest.mark.parametrize("begin", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"])
+async def test_an_answer_that_falls_silent_is_given_up(begin: bytes) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(begin)
+        await reader.read()
+
+    async with listening(serve) as url:
+        async with VoucherifyClient("i", "t", base_url=url, timeouts=Timeouts(read=0.03)) as client:
+            with pytest.raises(RequestTimeoutError, match="Timeout on reading") as caught:
+                await client.orders.create(NewOrder(amount=1))
+            assert caught.value.outcome_unknown
+
+
+@both_ways
+async def test_an_answer_that_is_slow_but_never_silent_is_waited_for() -> None:
+    answer = http(200, ORDER)
+    body_at = answer.index(b"{")
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        for place in range(body_at, len(answer) + 1, 4):
+            writer.write(answer[:body_at] if place == body_at else answer[place - 4 : place])
+            await asyncio.sleep(0.02)
+        writer.write(answer[place:])
+        await reader.read()
+
+    async with listening(serve) as url:
+        async with VoucherifyClient("i", "t", base_url=url, timeouts=Timeouts(read=0.1), retry=ONCE) as client:
+            assert (await client.orders.get("o-1")).id == "ord_1"
+
+
+async def test_no_timer_is_left_when_a_client_is_closed(clock: FakeClock) -> None:
+    async with raw_server(http(200, ORDER)) as server:
+        async with VoucherifyClient("i", "t", base_url=server.url, clock=clock) as client:
+            await client.orders.get("o-1")
+        scheduled = asyncio.get_running_loop()._scheduled  # type: ignore[attr-defined]
+        assert [timer for timer in scheduled if not timer.cancelled()] == []
+
+
+@contextlib.asynccontextmanager
+async def listening(serve: Any) -> AsyncIterator[str]:
+    """The URL of a server that does as it is told, until the test is over."""
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        tasks.add(task)
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+            await serve(reader, writer)
+        writer.close()
+        tasks.discard(task)
+
+    listener = await asyncio.start_server(connected, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+    finally:
+        listener.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks)
+        await listener.wait_closed()
