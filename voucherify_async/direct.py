@@ -18,11 +18,11 @@ from yarl import URL
 from voucherify_async.call import Call
 from voucherify_async.deadlines import Deadlines
 from voucherify_async.heads import Head
-from voucherify_async.outcome import Answer, State, heard_in_time, whole_body
+from voucherify_async.outcome import Answer, State, body_at_once, whole_body
 
 # A body up to this is handed to the transport in one piece, as aiohttp does; a longer one needs flow control.
 LONGEST_BODY: Final = 64 * 1024
-_TRIED_WITH: Final = frozenset({(3, 14)})
+_TRIED_WITH: Final = frozenset({(3, 12), (3, 13), (3, 14)})
 _NEEDED: Final = {
     aiohttp.TCPConnector: ("connect", "closed"),
     Connection: ("protocol", "release", "close"),
@@ -61,7 +61,7 @@ class DirectPath:
         self._version_and_host = f" HTTP/1.1\r\nHost: {self._target.headers['Host']}\r\n".encode("ascii")
         self._silences: Deadlines[Any] = Deadlines(loop, _end_silence)
 
-    async def exchange(
+    async def exchange(  # noqa: PLR0912 - one step after the other, with no call between them that need not be
         self,
         call: Call[Any],
         head: Head,
@@ -88,19 +88,33 @@ class DirectPath:
         if not (target.isascii() and target.isprintable()) or " " in target:
             raise ValueError("the path holds signs that cannot stand in a request")
         silence = None if limits.sock_read is None else self._silences.lane(limits.sock_read)
-        connection = await self._connection(limits)
+        if self._connector.closed:
+            raise aiohttp.ClientConnectionError("Connector is closed")
+        try:
+            connection = await self._connector.connect(self._target, [], limits)
+        except TimeoutError as error:
+            raise aiohttp.ConnectionTimeoutError(f"Connection timeout to host {self._target.url}") from error
         try:
             protocol, transport = _alive(connection)
             protocol.set_response_params(read_until_eof=True, auto_decompress=False)
             state.in_flight = True
             transport.write(self._written(call, target, head))
-            message, content = await heard_in_time(protocol, protocol.read, silence)
-            while 100 <= message.code < 200 and message.code != 101:
-                message, content = await heard_in_time(protocol, protocol.read, silence)
+            while True:
+                if silence is not None:
+                    silence.enter(protocol)
+                try:
+                    message, content = await protocol.read()
+                finally:
+                    if silence is not None:
+                        silence.leave(protocol)
+                if not 100 <= message.code < 200 or message.code == 101:
+                    break
             state.status = message.code
             if answered is not None:
                 answered(message.headers)
-            body, problem = await whole_body(message.code, message.headers, content, most_bytes, silence)
+            body, problem = body_at_once(message.headers, content, most_bytes), None
+            if body is None:
+                body, problem = await whole_body(message.code, message.headers, content, most_bytes, silence)
         except HttpProcessingError as error:
             connection.close()
             # As aiohttp's own does.
@@ -115,14 +129,6 @@ class DirectPath:
         else:
             connection.close()  # what is left of the body would be taken for the next answer
         return Answer(message.code, message.headers, body, problem)
-
-    async def _connection(self, limits: aiohttp.ClientTimeout) -> Connection:
-        if self._connector.closed:
-            raise aiohttp.ClientConnectionError("Connector is closed")
-        try:
-            return await self._connector.connect(self._target, [], limits)
-        except TimeoutError as error:
-            raise aiohttp.ConnectionTimeoutError(f"Connection timeout to host {self._target.url}") from error
 
     def _written(self, call: Call[Any], target: str, head: Head) -> bytes:
         """A request as it goes over the wire. It holds the keys, so no frame keeps it."""

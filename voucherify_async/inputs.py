@@ -63,20 +63,24 @@ def checked_json(argument: str, value: object, check: Callable[[bytes], object],
 def _refuse_changed(place: str, value: object, *, free: bool) -> None:
     """Refuse what JSON would hold as something else, and dicts where a struct belongs."""
     if isinstance(value, msgspec.Struct):
-        for name in value.__struct_fields__:
-            part = getattr(value, name)
+        parts = msgspec.structs.astuple(value)
+        if _PLAIN.issuperset(map(type, parts)):
+            return
+        for name, part in zip(value.__struct_fields__, parts, strict=True):
             if type(part) not in _PLAIN:
                 _refuse_changed(f"{place}.{name}", part, free=free or name in _FREE)
-    elif isinstance(value, Mapping):
-        if not free:
-            raise ConfigurationError(place, "must be a struct, not a mapping: its field names could not be checked")
-        for name, part in value.items():
-            if type(part) not in _PLAIN:
-                _refuse_changed(f"{place}[{name!r}]", part, free=True)
     elif isinstance(value, (list, tuple, set, frozenset)):
         for index, part in enumerate(value):
             if type(part) not in _PLAIN:
                 _refuse_changed(f"{place}[{index}]", part, free=free)
+    elif isinstance(value, (dict, Mapping)):  # dict alone spares asking what else is a mapping
+        if not free:
+            raise ConfigurationError(place, "must be a struct, not a mapping: its field names could not be checked")
+        if _PLAIN.issuperset(map(type, value.values())):
+            return
+        for name, part in value.items():
+            if type(part) not in _PLAIN:
+                _refuse_changed(f"{place}[{name!r}]", part, free=True)
     else:
         _refuse_changed_scalar(place, value)
 

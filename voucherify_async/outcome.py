@@ -110,6 +110,12 @@ async def read_answer(answer: aiohttp.ClientResponse, most_bytes: int) -> Answer
     return Answer(answer.status, answer.headers, body, problem)
 
 
+def body_at_once(headers: Mapping[str, str], content: aiohttp.StreamReader, most_bytes: int) -> bytes | None:
+    """A body that is there already and needs nothing done to it, as most are; else None, and nothing was read."""
+    there = content.is_eof() and content.exception() is None and content.total_bytes <= most_bytes
+    return content.read_nowait() if there and "Content-Encoding" not in headers else None
+
+
 async def whole_body(
     status: int,
     headers: Mapping[str, str],

@@ -3,7 +3,7 @@
 import asyncio
 import math
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Final, Protocol
 from weakref import WeakSet
 
 from multidict import CIMultiDict, CIMultiDictProxy
@@ -12,6 +12,8 @@ from voucherify_async.clock import Clock, SystemClock
 from voucherify_async.errors import RateLimitError
 from voucherify_async.line import Line
 from voucherify_async.window import SCOUT, Window
+
+_OF_ANY_CASE: Final = (CIMultiDictProxy, CIMultiDict)
 
 
 class RateLimiter(Protocol):
@@ -82,6 +84,16 @@ class HeaderRateLimiter:
         """Tell someone, for as long as it lives, of each pause: of the clients that share it, all are told."""
         self._listeners.add(listener)
 
+    def goes_at_once(self) -> bool:
+        """Whether a request may be sent now, as if `acquire` had come back at once. Else nothing happened."""
+        if self._line.begins():
+            self._window.forget_in_flight()
+        now = self._clock.monotonic()
+        if self._line.length or self._window.opens(now) > now:
+            return False
+        self._window.sent(now)
+        return True
+
     async def acquire(self, max_wait: float) -> None:
         """Come back when a request may be sent. Cancelling the wait leaves others unharmed.
 
@@ -92,13 +104,9 @@ class HeaderRateLimiter:
         Raises:
             RateLimitError: it would take longer; `attempts` is 0 and `retry_after` how many seconds.
         """
-        line, window = self._line, self._window
-        if line.begins():
-            window.forget_in_flight()
-        now = self._clock.monotonic()
-        if not line.length and window.opens(now) <= now:
-            window.sent(now)
+        if self.goes_at_once():
             return
+        line, window, now = self._line, self._window, self._clock.monotonic()
         deadline = now + max_wait
         self._check_patience(now, deadline, ahead=line.length)
         patience = asyncio.timeout(None if math.isinf(max_wait) else max_wait)
@@ -138,7 +146,7 @@ class HeaderRateLimiter:
             status: of the answer; None if no answer came, also because the call was cancelled.
             headers: of the answer; their names match in any case, and what makes no sense is passed over.
         """
-        if not isinstance(headers, CIMultiDictProxy | CIMultiDict):
+        if not isinstance(headers, _OF_ANY_CASE):
             headers = CIMultiDict(headers)
         # In this order: the end of a window comes out a little late rather than early.
         wall = self._clock.wall()

@@ -46,7 +46,7 @@ from voucherify_async.outcome import (
     refused,
     unsigned,
 )
-from voucherify_async.ratelimit import RateLimiter
+from voucherify_async.ratelimit import HeaderRateLimiter, RateLimiter
 from voucherify_async.reporting import CallReport, Reporter
 from voucherify_async.retry import Fault, wait_before_repeat
 from voucherify_async.secretive import Secretive
@@ -117,6 +117,8 @@ class SessionManager:
         self._auth = auth
         self._options = options
         self._limiter = rate_limiter
+        # Without a coroutine in between, which one of the user's own must have.
+        self._goes_at_once = rate_limiter.goes_at_once if type(rate_limiter) is HeaderRateLimiter else _never
         self._budget = RetryBudget(clock)
         # True stands for aiohttp's own verifying context, of which there is one per process.
         self._ssl: ssl.SSLContext | bool = ssl_context or True
@@ -175,7 +177,7 @@ class SessionManager:
         # Not raised where it was caught: the frames below hold the signed headers.
         raise overdue(call, state) from state.last
 
-    async def _attempts(
+    async def _attempts(  # noqa: PLR0912 - all that may happen to an attempt, in one place
         self, opened: Opened, call: Call[T], options: CallOptions, state: State, report: CallReport | None
     ) -> ApiResponse[T]:
         """THE loop: sign, wait for the limiter, send, decode; or ask the rules of `retry` what to do."""
@@ -186,7 +188,8 @@ class SessionManager:
             except (ApiError, TransportError, DecodeError) as error:
                 raise unsigned(error, state) from None
             renewable = False
-            await self._let_go(call, options.retry, state, report)
+            if not (call.streamed or self._goes_at_once()):  # the download host has no part in the API's limit
+                await self._let_go(call, options.retry, state, report)
             try:
                 answer = await self._exchange(call, options, signed, state, report)
             except VoucherifyError:
@@ -265,8 +268,6 @@ class SessionManager:
 
     async def _let_go(self, call: Call[Any], policy: RetryPolicy, state: State, report: CallReport | None) -> None:
         """Wait until the limiter lets a request go. Errors of a user's limiter are the user's."""
-        if call.streamed:  # the download host has no part in the API's limit
-            return
         # Told in the loop's next turn, which comes before it is let go only if it has to wait.
         telling = (
             None if report is None else asyncio.get_running_loop().call_soon(report.waiting, "rate_limit", None)
@@ -442,6 +443,10 @@ class SessionManager:
     async def aclose(self) -> None:
         """End all calls and tasks and close the connections; an injected session stays open."""
         await self._life.aclose()
+
+
+def _never() -> bool:
+    return False
 
 
 def _download_call(file: ExportFile, part: Mapping[str, str], *, allow_plain_http: bool) -> Call[Download]:

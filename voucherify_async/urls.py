@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from ipaddress import ip_address
 from typing import Final
-from urllib.parse import SplitResult, quote, unquote, urlencode, urlsplit
+from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from voucherify_async.errors import ConfigurationError
 
@@ -18,6 +18,8 @@ CLUSTERS: Final = {
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 # RFC 1123, section 2.1, and underscores, which names of containers have.
 _HOST_NAME: Final = re.compile(r"(?=.{1,254}\Z)\w[\w-]{0,62}(\.\w[\w-]{0,62})*\.?", re.ASCII)
+_UNRESERVED: Final = re.compile(r"[A-Za-z0-9_.~-]*")  # RFC 3986, section 2.3
+_PLAIN: Final = (str, int, float, type(None))
 _LOOSE_PERCENT: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _TOKEN: Final = re.compile(rb"((?:[?&]|\\u0026|\\u003[fF])token=)[^\"&\s\\]+")
 
@@ -132,7 +134,7 @@ def quoted_id(argument: str, value: str) -> str:
         # Every server and proxy resolves these, quoted or not (RFC 3986, section 6.2.2.3).
         raise ConfigurationError(argument, f"{value!r} cannot be asked for by URL")
     try:
-        return quote(value, safe="")
+        return _quoted(value)
     except UnicodeEncodeError:
         raise ConfigurationError(argument, "holds a lone surrogate, which has no UTF-8") from None
 
@@ -155,18 +157,21 @@ def checked_path(path: str) -> str:
 
 def query_string(parameters: Mapping[str, str | int | float | bool | None]) -> str:
     """The query of a URL; parameters that are None are left out."""
-    for name, value in parameters.items():
-        if not isinstance(value, str | int | float | None):
-            raise ConfigurationError(f"query[{name!r}]", f"must be a plain value, not {type(value).__name__}")
-    given = {
-        name: str(value).lower() if isinstance(value, bool) else value
-        for name, value in parameters.items()
-        if value is not None
-    }
+    given = []
     try:
-        return urlencode(given, quote_via=quote)
+        for name, value in parameters.items():
+            if not isinstance(value, _PLAIN):
+                raise ConfigurationError(f"query[{name!r}]", f"must be a plain value, not {type(value).__name__}")
+            if value is not None:
+                text = str(value).lower() if isinstance(value, bool) else str(value)
+                given.append(f"{_quoted(name)}={_quoted(text)}")
     except UnicodeEncodeError:
         raise ConfigurationError("query", "holds a lone surrogate, which has no UTF-8") from None
+    return "&".join(given)
+
+
+def _quoted(text: str) -> str:
+    return text if _UNRESERVED.fullmatch(text) else quote(text, safe="")
 
 
 def without_tokens(body: bytes) -> bytes:
