@@ -136,7 +136,7 @@ class Lifetime:
         """
         loop = asyncio.get_running_loop()
         opened = self._opened
-        if opened is not None and opened.loop is loop and opened.usable:
+        if opened is not None and opened.loop is loop and not opened.http.closed:
             return opened
         if self.closed:
             raise ClientClosedError(CLOSED)
