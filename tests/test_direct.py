@@ -305,10 +305,10 @@ async def test_an_answer_that_is_slow_but_never_silent_is_waited_for() -> None:
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
-        for place in range(body_at, len(answer) + 1, 4):
-            writer.write(answer[:body_at] if place == body_at else answer[place - 4 : place])
+        writer.write(answer[:body_at])
+        for place in range(body_at, len(answer), 4):
             await asyncio.sleep(0.02)
-        writer.write(answer[-4:] if place < len(answer) else b"")
+            writer.write(answer[place : place + 4])
         await reader.read()
 
     async with listening(serve) as url:

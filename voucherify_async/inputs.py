@@ -76,8 +76,6 @@ def _refuse_changed(place: str, value: object, *, free: bool) -> None:
     elif isinstance(value, (dict, Mapping)):  # dict alone spares asking what else is a mapping
         if not free:
             raise ConfigurationError(place, "must be a struct, not a mapping: its field names could not be checked")
-        if _PLAIN.issuperset(map(type, value.values())):
-            return
         for name, part in value.items():
             if type(part) not in _PLAIN:
                 _refuse_changed(f"{place}[{name!r}]", part, free=True)
