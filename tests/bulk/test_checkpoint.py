@@ -9,6 +9,7 @@ import pytest
 
 from tests.fakes import FakeClock, until
 from voucherify_async import (
+    BulkProgress,
     BulkReport,
     BulkStoppedError,
     ConfigurationError,
@@ -201,4 +202,26 @@ async def test_that_of_a_source_that_has_grown_goes_on(
     report = await getattr(client.orders, method)(entries(60), checkpoint=path, **METHODS[method])
     check_end(emulator, report, 60)
     assert report.skipped == before.done + before.failed_count
+    assert not path.exists()
+
+
+# --- The end ----------------------------------------------------------------------------------------------------
+
+
+async def test_what_stops_a_run_at_its_very_end_leaves_a_checkpoint(
+    client: VoucherifyClient, emulator: Emulator, tmp_path: Path, method: str
+) -> None:
+    path = tmp_path / "state"
+
+    def raises(progress: BulkProgress) -> None:
+        if progress.done + progress.failed_count == COUNT:
+            raise LookupError
+
+    with pytest.raises(BulkStoppedError):
+        await getattr(client.orders, method)(entries(), checkpoint=path, on_progress=raises, **METHODS[method])
+    sent = emulator.effects.requests[ROUTES[method]]
+    report = await getattr(client.orders, method)(entries(), checkpoint=path, **METHODS[method])
+    assert emulator.effects.requests[ROUTES[method]] == sent
+    assert report.skipped == COUNT
+    check_end(emulator, report)
     assert not path.exists()

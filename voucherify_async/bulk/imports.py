@@ -89,9 +89,6 @@ class Imports:
         try:
             try:
                 await self._import_all()
-                if self._journal is not None:
-                    self._journal.remove()
-                await self._tally.tell(last=True)
             except Exception as error:
                 cause = error
             finally:
@@ -99,6 +96,8 @@ class Imports:
                     await self._entries.close()
                 except Exception as error:  # the source's own
                     cause = cause or error
+            if cause is None:
+                cause = await self._conclude()
         finally:
             if self._journal is not None:
                 self._journal.close()
@@ -107,6 +106,16 @@ class Imports:
         if isinstance(cause, ConfigurationError) and not self._sent_any:
             raise cause
         raise BulkStoppedError(cause, report=self._tally.report()) from cause
+
+    async def _conclude(self) -> Exception | None:
+        """Tell that all is done, and only then forget it: a run that is stopped here can be gone on with."""
+        try:
+            await self._tally.tell(last=True)
+            if self._journal is not None:
+                self._journal.remove()
+        except Exception as error:
+            return error
+        return None
 
     async def _import_all(self) -> None:
         before = self._under_way

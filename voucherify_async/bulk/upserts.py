@@ -139,9 +139,10 @@ class Upserts:
     async def _concluded(self) -> BulkReport:
         if self._cause is None:
             try:
+                # Only then is it forgotten what was done: a run that is stopped here can be gone on with.
+                await self._tally.tell(last=True)
                 if self._journal is not None:
                     self._journal.remove()
-                await self._tally.tell(last=True)
             except Exception as error:
                 self._cause = error
         report = self._tally.report()
