@@ -292,6 +292,20 @@ async def test_a_function_that_raises_stops_the_run(
     assert caught.value.report.read < 6
 
 
+async def test_what_is_no_exception_comes_out_as_it_is(client: VoucherifyClient, tmp_path: Path) -> None:
+    class Outcome(BaseException):  # as those of pytest
+        pass
+
+    def raises(failure: OrderFailure) -> None:
+        raise Outcome
+
+    state = tmp_path / "state"
+    source = [NewOrder(source_id="unfit", items=TOO_MANY), *some(5)]
+    with pytest.raises(Outcome):
+        await client.orders.upsert_all(source, concurrency=1, checkpoint=state, on_failure=raises)
+    assert told(await client.orders.upsert_all(source, checkpoint=state))[:3] == (6, 5, 1)
+
+
 async def test_a_closing_client_stops_the_run(client: VoucherifyClient, emulator: Emulator) -> None:
     emulator.faults.add(Fault("delay", delay=3600, times=4))
     run = asyncio.create_task(client.orders.upsert_all(some(100), concurrency=4))

@@ -80,7 +80,7 @@ class Upserts:
         self._room = asyncio.Event()
         self._failing = asyncio.Lock()  # `on_failure` is called once at a time
         self._reader: asyncio.Task[None] | None = None
-        self._cause: Exception | None = None
+        self._cause: BaseException | None = None
         # Failed at by a service of which nothing else has been heard since: it may be the orders, or the service.
         self._in_doubt: list[tuple[Entry, Exception]] = []
         self._second_chance: set[Entry] = set()
@@ -148,11 +148,12 @@ class Upserts:
         report = self._tally.report()
         if self._cause is None:
             return report
-        if isinstance(self._cause, ConfigurationError) and not self._sent_any:
+        of_nothing_sent = isinstance(self._cause, ConfigurationError) and not self._sent_any
+        if of_nothing_sent or not isinstance(self._cause, Exception):
             raise self._cause
         raise BulkStoppedError(self._cause, report=report) from self._cause
 
-    def _stop(self, cause: Exception) -> None:
+    def _stop(self, cause: BaseException) -> None:
         """Read and send no more; what is under way is finished."""
         if self._cause is None:
             self._cause = cause
@@ -209,7 +210,7 @@ class Upserts:
             self._level.settled(self._clock.monotonic(), len(self._calls), self._session.repeats)
         self._calls.discard(call)
         error = RuntimeError("one of its calls was cancelled") if call.cancelled() else call.exception()
-        if isinstance(error, Exception):
+        if error is not None:
             self._stop(error)
         self._send_ready()
         self._room.set()
