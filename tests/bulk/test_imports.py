@@ -127,9 +127,15 @@ async def test_failures_are_gathered_with_their_keys(client: VoucherifyClient) -
     assert await stored(client, 3)
 
 
-async def test_a_request_that_is_refused_is_sent_in_halves(client: VoucherifyClient, emulator: Emulator) -> None:
-    emulator.faults.add(Fault("status", status=413, method="POST", path="/v1/orders/import", times=3))
-    assert told(await client.orders.import_all(some(33))) == (33, 33, 0, 0)
+@pytest.mark.parametrize("status", [400, 404, 409, 413, 422, 423])
+async def test_a_request_that_is_refused_is_sent_in_halves(
+    clock: FakeClock, emulator: Emulator, status: int
+) -> None:
+    body = f'{{"code": {status}, "key": "refused", "resource_id": "who"}}'
+    emulator.faults.add(Fault("status", status=status, body=body, method="POST", times=3))
+    async with emulator.client(clock=clock, retry=RetryPolicy(max_attempts=1)) as client:
+        report = await client.orders.import_all(some(33))
+    assert told(report) == (33, 33, 0, 0)
     sizes = [len(orders) for orders in requests(emulator)]
     assert sizes[:3] == [33, 16, 8]
     assert sum(sizes[3:]) == 33

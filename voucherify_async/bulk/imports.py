@@ -17,7 +17,6 @@ from voucherify_async.bulk.reports import BulkProgress, BulkReport, OrderFailure
 from voucherify_async.bulk.settled import ANOTHER_SOURCE, Settled
 from voucherify_async.bulk.verdicts import (
     is_of_the_order,
-    may_be_divided,
     outcome_unknown,
     reason_of,
     retried,
@@ -169,7 +168,7 @@ class Imports:
                 try:
                     failures = failures_of(piece, await self._result(piece, job))
                 except (ApiError, JobError) as error:
-                    if may_be_divided(error) and len(sendable) > 1:
+                    if is_of_the_order(error) and len(sendable) > 1:
                         pieces.extendleft(reversed(piece.halves()))
                         continue
                     if not (is_of_the_order(error) or _has_ended_badly(error)):

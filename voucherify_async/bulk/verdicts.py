@@ -21,11 +21,6 @@ def is_in_doubt(error: Exception) -> bool:
     return isinstance(error, (TransportError, ServerError, DecodeError)) and not isinstance(error, RateLimitError)
 
 
-def may_be_divided(error: Exception) -> bool:
-    """Whether the service refuses many orders at once, and would take some of them."""
-    return isinstance(error, ApiError) and error.status in {400, 413, 422}
-
-
 def retried(error: Exception) -> int:
     """How often a call that failed was sent again."""
     return max(0, getattr(error, "attempts", 1) - 1)
