@@ -60,6 +60,18 @@ def test_the_first_ends_where_an_earlier_run_cut_it(
     assert [part.entry for chunk in (first, *others) for part in chunk.parts] == entries
 
 
+def test_orders_that_do_not_fit_take_room_as_well() -> None:
+    unfit = [entry(position, source_id="o", items=[OrderItem()] * 501) for position in range(10)]
+    chunks = cut(unfit, 100, 5_000)
+    assert [len(chunk.parts) for chunk in chunks] == [3, 3, 3, 1]
+    for part in chunks[0].parts:
+        # They would keep the JSON beside the order.
+        assert part.problem is not None
+        assert (part.problem.__traceback__, part.problem.__context__) == (None, None)
+    odd = entry(0, source_id="\ud800")
+    assert cut([odd], 100, 5_000)[0].parts[0].size == 0
+
+
 @given(st.lists(st.booleans(), min_size=2, max_size=20).filter(lambda fits: sum(fits) > 1))
 def test_halves_are_the_whole(fits: list[bool]) -> None:
     unfit = [OrderItem()] * 501
@@ -79,5 +91,5 @@ def test_halves_are_the_whole(fits: list[bool]) -> None:
 
 def test_a_chunk_is_keyed_if_all_that_is_sent_is() -> None:
     unfit = entry(1, items=[OrderItem()] * 501)
-    assert cut([entry(0, source_id="o"), unfit], 9, 999)[0].keyed
+    assert cut([entry(0, source_id="o"), unfit], 9, 99_999)[0].keyed
     assert not cut([entry(0, source_id="o"), entry(1, amount=1)], 9, 999)[0].keyed

@@ -13,9 +13,13 @@ _check_new: Callable[[bytes], object] = msgspec.json.Decoder(NewOrder).decode
 
 
 class Part:
-    """An entry and its JSON, or why it has none."""
+    """An entry and its JSON, or why it has none.
 
-    __slots__ = ("entry", "json", "problem")
+    Attributes:
+        size: in bytes, also of an order that is not sent: until its chunk is settled it is in memory.
+    """
+
+    __slots__ = ("entry", "json", "problem", "size")
 
     def __init__(self, entry: Entry) -> None:
         self.entry = entry
@@ -24,7 +28,17 @@ class Part:
         try:
             self.json = checked_json("order", entry.order, _check_new)
         except ConfigurationError as error:
-            self.problem = error
+            # Its traceback, and what it came from, would keep the JSON that did not fit.
+            self.problem = error.with_traceback(None)
+            error.__context__ = None
+        self.size = len(self.json) if self.problem is None else _size_of(entry.order)
+
+
+def _size_of(order: NewOrder) -> int:
+    try:
+        return len(msgspec.json.encode(order))
+    except Exception:  # whatever it is that stands in it
+        return 0
 
 
 class Chunk:
@@ -100,7 +114,7 @@ class Chunker:
                 if entry is None:
                     break
                 part = Part(entry)
-            grown = size + len(part.json) + 1
+            grown = size + part.size + 1
             if until is None and parts and grown > self._most_bytes:
                 self._left = part
                 break
