@@ -276,6 +276,20 @@ async def test_what_is_under_way_is_finished_when_the_source_fails(client: Vouch
     assert told(caught.value.report) == (5, 5, 0, 0)
 
 
+async def test_a_source_that_is_cancelled_is_not_at_its_end(client: VoucherifyClient, tmp_path: Path) -> None:
+    async def source() -> AsyncIterator[NewOrder]:
+        yield some(1)[0]
+        feeder = asyncio.create_task(asyncio.sleep(3600))
+        feeder.cancel()
+        await feeder
+
+    state = tmp_path / "state"
+    with pytest.raises(BulkStoppedError, match="source was cancelled") as caught:
+        await client.orders.upsert_all(source(), checkpoint=state)
+    assert told(caught.value.report) == (1, 1, 0, 0)
+    assert told(await client.orders.upsert_all(some(5), checkpoint=state)) == (5, 5, 0, 1)
+
+
 @pytest.mark.parametrize("which", ["on_progress", "on_failure"])
 async def test_a_function_that_raises_stops_the_run(
     client: VoucherifyClient, monkeypatch: pytest.MonkeyPatch, which: str

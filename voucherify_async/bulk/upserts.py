@@ -130,7 +130,11 @@ class Upserts:
             self._stop(error)
 
     def _take_error(self, reader: "asyncio.Task[None]") -> None:
-        error = None if reader.cancelled() else reader.exception()
+        if reader.cancelled():
+            # If it was not stopped, the source itself awaited something that was: there is more of it.
+            self._stop(RuntimeError("its source was cancelled"))
+            return
+        error = reader.exception()
         if isinstance(error, Exception):
             self._stop(error)
         elif error is not None:
