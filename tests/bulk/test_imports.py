@@ -215,6 +215,31 @@ def test_two_entries_of_one_order_may_be_counted_as_one() -> None:
     assert failure.key == "the same"
 
 
+async def test_what_failed_of_several_entries_of_one_order_can_be_fed_in_again(client: VoucherifyClient) -> None:
+    bad = [OrderItem(product_id="p", quantity=-1)]
+    source = [NewOrder(source_id=f"o-{number % 2}", amount=number) for number in range(6)]
+    source += [NewOrder(source_id="o-0", amount=number, items=bad) for number in (6, 7)]
+    failures: list[OrderFailure] = []
+    report = await client.orders.import_all(source, on_failure=failures.append)
+    assert told(report) == (8, 6, 2, 0)
+    # The service names the order and not the entry: an earlier one, fed in again, would put back an old value.
+    assert [(one.key, one.position, one.outcome_unknown) for one in failures] == [
+        ("o-0", 6, True),
+        ("o-0", 7, True),
+    ]
+    assert [one.order for one in failures] == source[6:]
+
+
+def test_entries_of_one_order_that_all_failed_are_known_to_have() -> None:
+    chunk = Chunk([Part(entry(position, source_id="the same")) for position in range(3)])
+    result = ImportResult(failed_count=3, failed=[ImportFailure(source_id="the same", reason=r) for r in "abc"])
+    assert [(one.position, one.reason, one.outcome_unknown) for one in failures_of(chunk, result)] == [
+        (0, "a", False),
+        (1, "b", False),
+        (2, "c", False),
+    ]
+
+
 # --- Keys -----------------------------------------------------------------------------------------------------
 
 

@@ -1,7 +1,7 @@
 """`client.orders.import_all`: one request for up to 2,000 entries, one after another, each awaited to its end."""
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterable, Callable, Iterable
 from os import PathLike
 from pathlib import Path
@@ -269,19 +269,24 @@ def failures_of(piece: Chunk, result: ImportResult) -> list[OrderFailure]:
     """The orders that were not imported, one by one: those that are named, and those that are only counted."""
     sent = piece.sendable
     by_name: dict[str, list[Part]] = {}
-    for part in reversed(sent):
+    for part in sent:
         for name in part.entry.names:
             by_name.setdefault(name, []).append(part)
+    times = Counter(failed.source_id or "" for failed in result.failed)
+    # Of several entries of one order the last ones, in their sequence: whichever it was, to feed those in again
+    # leaves what came last. But it is not known that they were not imported.
+    ambiguous = {name for name, parts in by_name.items() if 0 < times[name] < len(parts)}
+    last = {name: by_name[name][-times[name] :][::-1] for name in times.keys() & by_name.keys()}
     failures = []
     for failed in result.failed:
-        # Of two entries of one order the earlier one, unless both are named.
-        candidates = by_name.get(failed.source_id or "")
+        name = failed.source_id or ""
+        candidates = last.get(name)
         named = candidates.pop() if candidates else None
         reason = failed.reason or "the service tells no reason"
         failures.append(
             OrderFailure(key=failed.source_id, reason=reason, position=None)
             if named is None
-            else _failure(named, reason)
+            else _failure(named, reason, unknown=name in ambiguous)
         )
     unnamed = result.failed_count - len(failures)
     # Two entries of one order may be counted as one; what is missing beyond that was not imported for all we know.
