@@ -275,8 +275,9 @@ class Orders(Resource):
             source: any iterable or async iterable of orders. It is read as fast as it is worked off; one that is
                 not async must not block.
             checkpoint: a file that keeps what is done. A run that was stopped, cancelled or killed leaves it; the
-                same call with the same source goes on with it, waits for the import that was under way and sends
-                nothing again that was accepted. The file is removed when the run ends.
+                same call with the same source (the same keys in the same sequence: other values are not noticed)
+                goes on with it, waits for the import that was under way and sends nothing again that was accepted.
+                The file is removed when the run ends.
             on_progress: a function, async or not, called with how far it is, at most ten times a second and at the
                 end.
             on_failure: a function, async or not, called with each order that failed, before it is counted. After a
@@ -340,8 +341,9 @@ class Orders(Resource):
             concurrency: calls at the same time, never more than the pool has connections; if not given, the run
                 finds out how many bring the most.
             checkpoint: a file that keeps what is done. A run that was stopped, cancelled or killed leaves it; the
-                same call with the same source goes on with it, and sends only those again that were under way. The
-                file is removed when the run ends.
+                same call with the same source (the same keys in the same sequence: other values are not noticed)
+                goes on with it, and sends only those again that were under way. The file is removed when the run
+                ends.
             on_progress: a function, async or not, called with how far it is, at most ten times a second and at the
                 end.
             on_failure: a function, async or not, called with each order that failed, one at a time and before it is
