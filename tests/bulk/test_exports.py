@@ -9,6 +9,7 @@ import pytest
 
 from tests.fakes import until
 from voucherify_async import (
+    BadRequestError,
     ConfigurationError,
     JobError,
     NewOrder,
@@ -231,6 +232,24 @@ async def test_a_failure_between_windows_ends_the_rows(client: VoucherifyClient,
         emulator.faults.clear()
         with pytest.raises(StopAsyncIteration):
             await rows.__anext__()
+    assert await left(client) == 0
+
+
+async def test_an_export_that_cannot_be_made_takes_no_rows_of_the_one_before(
+    client: VoucherifyClient, emulator: Emulator
+) -> None:
+    await filled(client, emulator)
+    emulator.faults.add(Fault(kind="status", status=400, path="/v1/orders/export", times=None, skip=2))
+    seen: list[int | None] = []
+
+    async def read_all() -> None:
+        async with client.orders.export_rows(fields=["amount"], window=2 * SECOND, delete=True) as rows:
+            async for row in rows:
+                seen.append(row.amount)  # noqa: PERF401 - what came before the error counts
+
+    with pytest.raises(BadRequestError):
+        await read_all()
+    assert seen == list(range(7))  # of two windows
     assert await left(client) == 0
 
 

@@ -145,7 +145,8 @@ class ExportedRows:
         rows = job.rows(timeout=self._timeout)
         await rows.__aenter__()
         self._rows, self._window, self._ahead = rows, window, None
-        await self._create_ahead()
+        with suppress(VoucherifyError):  # these rows are to be had all the same; behind them it is tried again
+            await self._create_ahead()
 
     async def _create_ahead(self) -> None:
         if self._ahead is not None or not self._windows:
