@@ -297,4 +297,5 @@ class Upserts:
             self._journal.append(record)
         self._settled.add(entry.position, entry.key_sum)
         self._lanes.settle(entry)
+        self._second_chance.discard(entry)
         await self._tally.tell()
