@@ -221,3 +221,20 @@ class TestTerminal:
         command("orders", "create", "--source-id", "web-1")
         for arguments in (["list"], ["get", "web-1"]):
             assert json.loads(Screen().run("orders", *arguments, "--json")[1])["source_id"] == "web-1"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full disk here")
+@pytest.mark.parametrize("arguments", [["check"], ["--version"], ["completion", "bash"]])
+def test_a_full_disk_behind_standard_output_is_told_in_a_sentence(service: Emulator, arguments: list[str]) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    with open("/dev/full", "wb") as full:
+        ran = subprocess.run(
+            [sys.executable, "-m", "voucherify_async", *arguments],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            env=environment,
+            check=False,
+        )
+    assert ran.returncode == 3
+    assert b"No space left on device" in ran.stderr
+    assert b"Traceback" not in ran.stderr

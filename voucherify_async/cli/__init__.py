@@ -29,6 +29,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         _discard_output()
         return 141  # as a program that the signal of a closed pipe ends
+    except OSError as error:  # of standard output, which may be a file on a full disk
+        _discard_output()
+        print(f"voucherify-async: {error}", file=sys.stderr)
+        return 3
     return status
 
 
@@ -51,7 +55,7 @@ def _run(arguments: list[str]) -> int:
 
 
 def _discard_output() -> None:
-    """Have the interpreter's last flush go nowhere: it would complain of the pipe once more."""
+    """Have the interpreter's last flush go nowhere: it would complain once more."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)

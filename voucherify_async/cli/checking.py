@@ -66,10 +66,11 @@ def _number(headers: Mapping[str, str], name: str) -> int | None:
 
 def for_people(asked: Mapping[str, str], learned: Mapping[str, Any]) -> dict[str, str]:
     limit, remaining = learned["limit"], learned["remaining"]
+    left = "" if remaining is None else f", {remaining:,} left"
     return {
         "service": asked["service"],
         "keys": f"accepted, of the application {asked['app_id']}",
         "orders": "?" if learned["orders"] is None else f"{learned['orders']:,}",
-        "limit": "none told" if limit is None else f"{limit:,} requests a period, {remaining or 0:,} left",
+        "limit": "none told" if limit is None else f"{limit:,} requests a period{left}",
         "answered": f"in {learned['seconds']} s",
     }

@@ -43,7 +43,8 @@ def list_orders(limit: int | None, order: "OrderListOrder", *, as_json: bool) ->
                         show(page)
                         page.clear()
             finally:  # what came before an error, such as the end of what listing reaches, is the user's
-                show(page)
+                if page:
+                    show(page)
         return DONE
 
     return run(work)

@@ -242,8 +242,8 @@ def _run(kind: Any, *, no_checkpoint: bool, **given: Any) -> int:
     epilog=examples(
         "voucherify-async orders export -o orders.csv",
         "voucherify-async orders export --fields source_id,total_amount,metadata.channel --order -created_at",
-        """voucherify-async orders export --filter '{"junction": "and", "status": {"conditions": """
-        """{"$in": ["PAID"]}}}' --json | jq .amount""",
+        """voucherify-async orders export --fields amount --filter '{"junction": "and", "status": """
+        """{"conditions": {"$in": ["PAID"]}}}' --json | jq .amount""",
     )
 )
 @click.option(

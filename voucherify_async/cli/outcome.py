@@ -97,7 +97,8 @@ class Outcome:
             lines.append(f"lines    {self.bad_lines:,} in no order, told of above")
         path = self.feed.failures_path
         if report.failed_count and path.exists():
-            again = shlex.join(["voucherify-async", "orders", self.feed.kind, str(path)])
+            said = [] if path.suffix in (".jsonl", ".ndjson", ".json") else ["--format", "jsonl"]
+            again = shlex.join(["voucherify-async", "orders", self.feed.kind, str(path), *said])
             lines.append(f"failed   kept in {path}; to feed them in again: {again}")
         lines += [f"- {failure.key or '?'}: {failure.reason}" for failure in report.failed[:SHOWN_FAILURES]]
         more = report.failed_count - SHOWN_FAILURES
