@@ -89,7 +89,17 @@ def test_headers_that_would_frame_the_request_anew_are_left_to_aiohttp() -> None
     assert Heads({}).head(wrong, None).lines is None
 
 
-@given(st.dictionaries(st.text(), st.text()))
+PLAIN_NAMES = st.from_regex(r"X-[A-Za-z0-9]{1,8}", fullmatch=True)
+PLAIN_VALUES = st.from_regex(r"[!-~]([ -~]{0,8}[!-~])?", fullmatch=True)
+
+
+@given(st.dictionaries(PLAIN_NAMES, PLAIN_VALUES, min_size=1))
+def test_plain_headers_are_written_out(headers: dict[str, str]) -> None:
+    lines = Heads({}).head(headers, None).lines
+    assert lines == "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode()
+
+
+@given(st.dictionaries(st.text() | PLAIN_NAMES, st.text() | PLAIN_VALUES))
 def test_a_head_is_as_many_lines_as_headers(headers: dict[str, str]) -> None:
     lines = Heads({}).head(headers, None).lines
     if lines is not None:

@@ -87,13 +87,13 @@ class DirectPath:
         target = f"{self._prefix}{call.path}?{call.query}" if call.query else f"{self._prefix}{call.path}"
         if not (target.isascii() and target.isprintable()) or " " in target:
             raise ValueError("the path holds signs that cannot stand in a request")
-        silence = None if limits.sock_read is None else self._silences.lane(limits.sock_read)
         if self._connector.closed:
             raise aiohttp.ClientConnectionError("Connector is closed")
         try:
             connection = await self._connector.connect(self._target, [], limits)
         except TimeoutError as error:
             raise aiohttp.ConnectionTimeoutError(f"Connection timeout to host {self._target.url}") from error
+        silence = None if limits.sock_read is None else self._silences.lane(limits.sock_read)
         try:
             protocol, transport = _alive(connection)
             protocol.set_response_params(read_until_eof=True, auto_decompress=False)
@@ -153,5 +153,5 @@ def _alive(connection: Connection) -> tuple[ResponseHandler, asyncio.Transport]:
 
 
 def _end_silence(waiting: Any) -> None:
-    """Fail what waits for the next piece of an answer, as aiohttp's own timer does."""
+    """Fail what waits for the next piece of an answer, with the error of aiohttp's own timer."""
     waiting.set_exception(aiohttp.SocketTimeoutError("Timeout on reading data from socket"))

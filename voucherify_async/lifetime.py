@@ -45,7 +45,7 @@ class Opened:
         self.direct = direct
         self.loop = asyncio.get_running_loop()
         self.process = os.getpid()
-        self.deadlines: Deadlines[WithinCall] = Deadlines(self.loop, _expire)
+        self.deadlines: Deadlines[WithinCall] = Deadlines(self.loop, WithinCall.expire)
         self.closer = None if calls is None else _closes_at_the_end(http, calls)
         if self.closer is not None:
             with suppress(StopIteration):  # which is how it says that it waits at its yield now
@@ -225,7 +225,7 @@ class Lifetime:
         await asyncio.gather(*tasks, return_exceptions=True)
         resting, self._resting = self._resting, [one for one in self._resting if one.loop is not loop]
         for one in resting if opened is None else [opened, *resting]:
-            if one.loop is loop:
+            if one.loop is loop and one.process == os.getpid():
                 await one.close()
 
 
@@ -296,10 +296,6 @@ class WithinCall:
             if self._overdue and left <= self._before:
                 self.timed_out = True
                 raise TimeoutError from None
-
-
-def _expire(call: WithinCall) -> None:
-    call.expire()
 
 
 def _fewest(connections: int, connector: aiohttp.BaseConnector | None) -> int:

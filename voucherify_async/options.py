@@ -43,7 +43,7 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         total: the whole call with all its attempts and waits.
         connect: making one connection: name, TCP and TLS.
-        read: between two pieces of an answer.
+        read: until the head of an answer is there, and then between two pieces of it.
         pool: waiting for one of the pool's connections to become free; then a `PoolTimeoutError`.
     """
 
