@@ -25,7 +25,7 @@ SLOW: Final = "slow get 512"
 SLOW_MS: Final = 50
 # With more calls at a time, the first and the last ones weigh more.
 SECONDS: Final = {1: 0.2, 64: 0.3, 512: 0.4}
-SLOW_SECONDS: Final = 0.8
+SLOW_SECONDS: Final = 1.0
 # A load that takes longer than this is not done in all rounds: the whole is to be a matter of minutes.
 LONG: Final = 2.0
 ROUNDS_OF_LONG: Final = 2
