@@ -7,6 +7,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp.client_proto import ResponseHandler
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -35,6 +36,14 @@ def takes_the_direct_path(client: VoucherifyClient) -> bool:
     opened = client._session._life._opened
     assert opened is not None
     return opened.direct is not None
+
+
+def kept_by(client: VoucherifyClient) -> list[ResponseHandler]:
+    """The connections that wait for a request: at hand, or in aiohttp's pool."""
+    opened = client._session._life.opened()
+    at_hand = [] if opened.direct is None else [one.protocol for one, _ in opened.direct._idle._kept]
+    pools = opened.http.connector._conns.values()  # type: ignore[union-attr]
+    return [one for one in [*at_hand, *(one for pool in pools for one, _ in pool)] if one is not None]
 
 
 # --- What goes out ------------------------------------------------------------------------------------------
@@ -286,11 +295,12 @@ async def test_what_comes_over_a_connection_that_waits_is_no_answer(clock: FakeC
         async with VoucherifyClient("i", "t", base_url=url, clock=clock) as client:
             await client.orders.get("o-1")
             writers[0].write(http(200, b'{"id":"forged"}'))
-            opened = client._session._life.opened()
-            (kept,) = next(iter(opened.http.connector._conns.values()))  # type: ignore[union-attr]
-            await until(lambda: kept[0].should_close)
+            direct = client._session._life.opened().direct
+            (kept,) = kept_by(client)
+            await until(lambda: kept.should_close)
             response = await client.orders.with_http_info.get("o-1")
-            assert (response.data.id, response.attempts) == ("ord_1", 2)  # it was surely not sent before
+            # aiohttp's pool hands it out, and the request is surely not sent then; ours takes another by itself.
+            assert (response.data.id, response.attempts) == ("ord_1", 2 if direct is None else 1)
 
 
 @both_ways
@@ -316,13 +326,13 @@ async def test_an_answer_that_is_slow_but_never_silent_is_waited_for() -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(answer[:body_at])
-        for place in range(body_at, len(answer), 4):
+        for place in range(body_at, len(answer)):
             await asyncio.sleep(0.02)
-            writer.write(answer[place : place + 4])
+            writer.write(answer[place : place + 1])
         await reader.read()
 
     async with listening(serve) as url:
-        async with VoucherifyClient("i", "t", base_url=url, timeouts=Timeouts(read=0.1), retry=ONCE) as client:
+        async with VoucherifyClient("i", "t", base_url=url, timeouts=Timeouts(read=0.5), retry=ONCE) as client:
             assert (await client.orders.get("o-1")).id == "ord_1"
 
 

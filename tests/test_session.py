@@ -33,6 +33,7 @@ from voucherify_async import (
     VoucherifyClient,
 )
 from voucherify_async.budget import CAPACITY, TRICKLE_SECONDS
+from voucherify_async.direct import DirectPath
 from voucherify_async.emulator import Emulator
 from voucherify_async.emulator.faults import Fault
 
@@ -533,6 +534,17 @@ def test_one_client_serves_one_loop_after_another(emulator_thread: str) -> None:
     assert asyncio.run(once()) == 0
     assert asyncio.run(once()) == 0
     gc.collect()
+
+
+def test_a_loop_that_ends_leaves_no_connection_open(emulator_thread: str) -> None:
+    client = VoucherifyClient("i", "t", base_url=emulator_thread)
+
+    async def use() -> DirectPath | None:
+        await client.orders.list()
+        return client._session._life.opened().direct
+
+    direct = asyncio.run(use())  # one that is left open warns, and warnings are errors
+    assert direct is None or not direct._idle._kept
 
 
 def test_another_running_loop_is_refused_by_name(emulator_thread: str) -> None:

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import aiohttp
 
+from voucherify_async.heap import keep_reads_in_the_heap
 from voucherify_async.outcome import State
 
 # The call whose request is handed to aiohttp, so that it learns when a connection takes it.
@@ -18,6 +19,7 @@ def new_session(*, keepalive: float, trust_env: bool) -> aiohttp.ClientSession:
         keepalive: seconds for which an idle connection is kept.
         trust_env: whether to look for a proxy in the environment.
     """
+    keep_reads_in_the_heap()
     session = aiohttp.ClientSession(
         # Whose turn it is, `Slots` decides; see there.
         connector=_Connector(limit=0, keepalive_timeout=keepalive),

@@ -18,6 +18,7 @@ from yarl import URL
 from voucherify_async.call import Call
 from voucherify_async.deadlines import Deadlines
 from voucherify_async.heads import Head
+from voucherify_async.idle import IdleConnections
 from voucherify_async.outcome import Answer, State, body_at_once, whole_body
 
 # A body up to this is handed to the transport in one piece, as aiohttp does; a longer one needs flow control.
@@ -26,7 +27,7 @@ _TRIED_WITH: Final = frozenset({(3, 12), (3, 13), (3, 14)})
 _NEEDED: Final = {
     aiohttp.TCPConnector: ("connect", "closed"),
     Connection: ("protocol", "release", "close"),
-    ResponseHandler: ("set_response_params", "read", "should_close", "set_exception"),
+    ResponseHandler: ("set_response_params", "read", "is_connected", "should_close", "set_exception"),
     aiohttp.StreamReader: ("is_eof", "at_eof", "read_nowait", "readany", "set_exception"),
 }
 
@@ -49,9 +50,10 @@ class DirectPath:
         session: whose connector is used.
         base_url: where to.
         ssl: as aiohttp takes it.
+        keepalive: seconds for which an idle connection is kept.
     """
 
-    def __init__(self, session: aiohttp.ClientSession, base_url: str, ssl: Any) -> None:
+    def __init__(self, session: aiohttp.ClientSession, base_url: str, ssl: Any, keepalive: float) -> None:
         loop, url = asyncio.get_running_loop(), URL(base_url, encoded=True)
         assert session.connector is not None  # noqa: S101 - it is ours, and has just been opened
         self._connector = session.connector
@@ -60,8 +62,9 @@ class DirectPath:
         self._prefix = url.raw_path.rstrip("/")
         self._version_and_host = f" HTTP/1.1\r\nHost: {self._target.headers['Host']}\r\n".encode("ascii")
         self._silences: Deadlines[Any] = Deadlines(loop, _end_silence)
+        self._idle = IdleConnections(loop, keepalive)
 
-    async def exchange(  # noqa: PLR0912 - one step after the other, with no call between them that need not be
+    async def exchange(
         self,
         call: Call[Any],
         head: Head,
@@ -87,12 +90,7 @@ class DirectPath:
         target = f"{self._prefix}{call.path}?{call.query}" if call.query else f"{self._prefix}{call.path}"
         if not (target.isascii() and target.isprintable()) or " " in target:
             raise ValueError("the path holds signs that cannot stand in a request")
-        if self._connector.closed:
-            raise aiohttp.ClientConnectionError("Connector is closed")
-        try:
-            connection = await self._connector.connect(self._target, [], limits)
-        except TimeoutError as error:
-            raise aiohttp.ConnectionTimeoutError(f"Connection timeout to host {self._target.url}") from error
+        connection = self._idle.take() or await self._connected(limits)
         silence = None if limits.sock_read is None else self._silences.lane(limits.sock_read)
         try:
             protocol, transport = _alive(connection)
@@ -124,11 +122,19 @@ class DirectPath:
         except BaseException:
             connection.close()
             raise
-        if content.at_eof():
-            connection.release()
+        if content.at_eof() and not protocol.should_close:
+            self._idle.keep(connection)
         else:
             connection.close()  # what is left of the body would be taken for the next answer
         return Answer(message.code, message.headers, body, problem)
+
+    async def _connected(self, limits: aiohttp.ClientTimeout) -> Connection:
+        if self._connector.closed:
+            raise aiohttp.ClientConnectionError("Connector is closed")
+        try:
+            return await self._connector.connect(self._target, [], limits)
+        except TimeoutError as error:
+            raise aiohttp.ConnectionTimeoutError(f"Connection timeout to host {self._target.url}") from error
 
     def _written(self, call: Call[Any], target: str, head: Head) -> bytes:
         """A request as it goes over the wire. It holds the keys, so no frame keeps it."""
@@ -140,9 +146,14 @@ class DirectPath:
         length = b"\r\n" if call.method == "GET" else b"Content-Length: 0\r\n\r\n"
         return b"".join((begin, self._version_and_host, head.lines, length))
 
+    def give_back(self) -> None:
+        """Let the session use the idle connections: with some here and some there, there might be too many."""
+        self._idle.give_back()
+
     def close(self) -> None:
-        """Take the timers away. The connections are the session's."""
+        """Take the timers away and close the idle connections. Those in use are the session's."""
         self._silences.close()
+        self._idle.close()
 
 
 def _alive(connection: Connection) -> tuple[ResponseHandler, asyncio.Transport]:

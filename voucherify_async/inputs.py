@@ -1,7 +1,7 @@
 """What users hand in, checked before anything is sent: pure.
 
 Types and limits stand in the structs: what is to be sent is read back as its own type, which names the place of a
-misfit. The walk before that finds what would be changed on its way into JSON without a word.
+misfit. If what is read is not what was handed in, a walk finds what is changed on its way into JSON without a word.
 """
 
 import datetime
@@ -45,9 +45,9 @@ def checked_json(argument: str, value: object, check: Callable[[bytes], object],
         free: dicts may stand anywhere: the value is the user's own, and not one of our structs.
     """
     try:
-        _refuse_changed(argument, value, free=free)
         body = _encode(value)
-        check(body)
+        if check(body) != value:
+            _refuse_changed(argument, value, free=free)
     except msgspec.ValidationError as error:
         problem, marker, place = str(error).rpartition(" - at `$")
         raise ConfigurationError(

@@ -46,7 +46,7 @@ class Opened:
         self.loop = asyncio.get_running_loop()
         self.process = os.getpid()
         self.deadlines: Deadlines[WithinCall] = Deadlines(self.loop, WithinCall.expire)
-        self.closer = None if calls is None else _closes_at_the_end(http, calls)
+        self.closer = None if calls is None else _closes_at_the_end(http, direct, calls)
         if self.closer is not None:
             with suppress(StopIteration):  # which is how it says that it waits at its yield now
                 self.closer.__anext__().send(None)
@@ -68,7 +68,7 @@ class Opened:
 
 
 async def _closes_at_the_end(
-    http: aiohttp.ClientSession, calls: set[asyncio.Task[Any]]
+    http: aiohttp.ClientSession, direct: DirectPath | None, calls: set[asyncio.Task[Any]]
 ) -> AsyncGenerator[None, None]:
     """Close when the generator is, which `asyncio.run` and its like do to all that are left when their loop ends.
 
@@ -89,6 +89,8 @@ async def _closes_at_the_end(
                         while under_way := [task for task in calls if not task.done() and task.get_loop() is loop]:
                             await asyncio.wait(under_way)
             finally:
+                if direct is not None:
+                    direct.close()
                 await http.close()
 
 

@@ -125,6 +125,7 @@ class SessionManager:
         self._proxy = proxy
         self._allow_plain_http = allow_plain_http
         self._max_body_bytes = max_body_bytes
+        self._keepalive = pool.keepalive
         self._injected = session is not None
         self._life = Lifetime(
             partial(new_session, keepalive=pool.keepalive, trust_env=trust_env),
@@ -336,6 +337,8 @@ class SessionManager:
                 return await opened.direct.exchange(
                     call, head, state, limits=options.limits, answered=answered, most_bytes=self._max_body_bytes
                 )
+            if opened.direct is not None:
+                opened.direct.give_back()
             answer = await self._by_session(opened.http, call, options, head, state, with_keys=bool(signed.headers))
             if answered is not None:
                 answered(answer.headers)
@@ -389,7 +392,7 @@ class SessionManager:
         return answer
 
     def _direct_path(self, session: aiohttp.ClientSession) -> DirectPath:
-        return DirectPath(session, self.base_url, self._ssl)
+        return DirectPath(session, self.base_url, self._ssl, self._keepalive)
 
     async def download(
         self, file: ExportFile, options: CallOptions, part: Mapping[str, str] = _NO_HEADERS
