@@ -122,7 +122,7 @@ async def test_a_call_takes_no_memory_from_the_system(emulator: Emulator, tmp_pa
     """Without `keep_reads_in_the_heap` each call maps and faults in pages of its own, two at least (glibc)."""
     script = tmp_path / "faults.py"
     script.write_text(FAULTS.format(app_id=emulator.app_id, app_token=emulator.app_token, url=emulator.url))
-    command = [sys.executable, script]
+    command = [sys.executable, str(script)]
     ran = await asyncio.to_thread(lambda: subprocess.run(command, capture_output=True, timeout=60, check=False))
     assert (ran.returncode, ran.stderr) == (0, b"")
     assert float(ran.stdout) < (0.5 if platform.libc_ver()[0] == "glibc" else 50)
