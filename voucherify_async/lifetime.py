@@ -59,6 +59,7 @@ class Opened:
     async def close(self) -> None:
         """Close the session, if it is ours."""
         self.deadlines.close()
+        self.slots.close()
         if self.direct is not None:
             self.direct.close()
         if isinstance(self.closer, AsyncGeneratorType):

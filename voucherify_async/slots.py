@@ -9,6 +9,8 @@ import asyncio
 from collections import deque
 from contextlib import suppress
 
+from voucherify_async.deadlines import Deadlines
+
 
 class Slots:
     """A fixed number of turns, handed from one who is done to the one who has waited longest.
@@ -24,6 +26,7 @@ class Slots:
         self.count = count
         self.free = count
         self._line: deque[asyncio.Future[None]] = deque()
+        self._patience: Deadlines[asyncio.Future[None]] | None = None
 
     @property
     def waiting(self) -> int:
@@ -46,18 +49,26 @@ class Slots:
         Raises:
             TimeoutError: there was none in that time.
         """
-        turn = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        if self._patience is None:
+            self._patience = Deadlines(loop, _lapse)
+        turn = loop.create_future()
         self._line.append(turn)
+        lane = None if longest is None else self._patience.lane(longest)
+        if lane is not None:
+            lane.enter(turn)
         try:
-            async with asyncio.timeout(longest):
-                await turn
+            await turn
         except BaseException:
-            if turn.done() and not turn.cancelled():
+            if turn.done() and not turn.cancelled() and turn.exception() is None:
                 self.release()  # it came in the very moment of giving up
             else:
                 with suppress(ValueError):  # passed over already
                     self._line.remove(turn)
             raise
+        finally:
+            if lane is not None:
+                lane.leave(turn)
 
     def release(self) -> None:
         """Give a turn back: to the one who has waited longest, if anybody does."""
@@ -67,3 +78,13 @@ class Slots:
                 turn.set_result(None)
                 return
         self.free += 1
+
+    def close(self) -> None:
+        """Take the timers away of those who wait."""
+        if self._patience is not None:
+            self._patience.close()
+
+
+def _lapse(turn: "asyncio.Future[None]") -> None:
+    if not turn.done():
+        turn.set_exception(TimeoutError())
