@@ -13,7 +13,6 @@ Guesses, where the documents are silent:
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
 from collections.abc import Iterable
 from typing import Any, Literal
 
@@ -23,6 +22,7 @@ from voucherify_async.emulator.catalogue import Catalogue, Mark
 from voucherify_async.emulator.composing import compose, stated_amounts
 from voucherify_async.emulator.identifiers import Identifiers
 from voucherify_async.emulator.problems import ServiceError, not_found
+from voucherify_async.emulator.timeindex import TimeIndex
 
 __all__ = ["Cause", "OrderRecord", "Orders"]
 
@@ -71,45 +71,9 @@ class OrderRecord:
             "updated_ms": self.updated_ms,
             "effects": self.effects,
             "stated": self.stated,
-            "data": self.data,
+            # The answer has been written by now, after an import it has not: nothing is written twice.
+            "data": self.data if self._encoded is None else msgspec.Raw(self._encoded),
         }
-
-
-class TimeIndex:
-    """Records in order of a time, ties in the order in which they came."""
-
-    def __init__(self) -> None:
-        self._entries: list[tuple[int, int, OrderRecord]] = []
-
-    def fill(self, entries: Iterable[tuple[int, int, OrderRecord]]) -> None:
-        """Take many at once."""
-        self._entries = sorted(entries)
-
-    def add(self, at_ms: int, record: OrderRecord) -> None:
-        """Put a record where it belongs; at the end, most of the time."""
-        entry = (at_ms, record.sequence, record)
-        if not self._entries or self._entries[-1] < entry:
-            self._entries.append(entry)
-        else:
-            insort(self._entries, entry)
-
-    def remove(self, at_ms: int, record: OrderRecord) -> None:
-        """Take a record out."""
-        entry = (at_ms, record.sequence, record)
-        place = bisect_left(self._entries, entry)
-        if self._entries[place : place + 1] != [entry]:  # pragma: no cover - a mistake in this module
-            raise AssertionError(record.id)
-        del self._entries[place]
-
-    def page(self, start: int, count: int, *, descending: bool) -> list[OrderRecord]:
-        """A slice of the listing."""
-        if descending:
-            end = len(self._entries) - start
-            found = self._entries[max(0, end - count) : max(0, end)]
-            found.reverse()
-        else:
-            found = self._entries[start : start + count]
-        return [entry[2] for entry in found]
 
 
 class Orders:
@@ -123,8 +87,8 @@ class Orders:
         self._by_source: dict[str, OrderRecord] = {}
         self._sequence = 0
         self._snapshot: list[dict[str, Any]] | None = None
-        self._by_created = TimeIndex()
-        self._by_updated = TimeIndex()
+        self._by_created: TimeIndex[OrderRecord] = TimeIndex()
+        self._by_updated: TimeIndex[OrderRecord] = TimeIndex()
 
     def __len__(self) -> int:
         return len(self._records)
@@ -141,8 +105,8 @@ class Orders:
                 self._by_source[record.source_id] = record
         records = self._records.values()
         self._sequence = max((record.sequence for record in records), default=0)
-        self._by_created.fill((record.created_ms, record.sequence, record) for record in records)
-        self._by_updated.fill((record.updated_ms, record.sequence, record) for record in records)
+        self._by_created.fill((record.created_ms, record) for record in records)
+        self._by_updated.fill((record.updated_ms, record) for record in records)
 
     def get(self, key: str) -> OrderRecord:
         """By id or source id. Raises the 404."""
@@ -216,16 +180,18 @@ class Orders:
             self._sequence = record.sequence
             self._records[record.id] = record
         else:
-            self._by_created.remove(record.created_ms, record)
             self._by_updated.remove(record.updated_ms, record)
             if record.source_id is not None:
                 del self._by_source[record.source_id]
+            if created_ms != record.created_ms:
+                self._by_created.remove(record.created_ms, record)
+        if new or created_ms != record.created_ms:
+            self._by_created.add(created_ms, record)
         self._snapshot = None
         record.put(data, stated, created_ms, now_ms)
         record.effects[cause] += 1
         if record.source_id is not None:
             self._by_source[record.source_id] = record
-        self._by_created.add(created_ms, record)
         self._by_updated.add(now_ms, record)
         self._mark("order", record.id, record)
         return record
