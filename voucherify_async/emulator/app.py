@@ -273,7 +273,7 @@ def _no_route(method: str, path: str) -> ServiceError:
 
 
 def _matches(sent: str, wanted: str) -> bool:
-    prefixed = _PREFIXED.fullmatch(sent)
+    prefixed = _PREFIXED.fullmatch(sent) if " " in sent else None
     plain = prefixed[1] if prefixed is not None else sent
     return hmac.compare_digest(plain.encode(errors="surrogateescape"), wanted.encode())
 

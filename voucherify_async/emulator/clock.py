@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
+from functools import lru_cache
 
 __all__ = ["Clock", "format_ms", "parse_ms", "parse_seconds"]
 
@@ -69,13 +70,14 @@ def _within(at: float) -> float:
 def format_ms(at_ms: int) -> str:
     """Unix milliseconds as the service writes times: `2022-09-09T07:44:41.594Z`."""
     seconds, ms = divmod(at_ms, 1000)
-    moment = datetime.fromtimestamp(seconds, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{ms:03d}Z" if moment.year > 999 else _early(moment, ms)
+    return f"{_to_the_second(seconds)}.{ms:03d}Z"
 
 
-def _early(moment: datetime, ms: int) -> str:
-    # strftime does not pad years below 1000 on every platform.
-    return f"{moment.year:04d}-{moment:%m-%dT%H:%M:%S}.{ms:03d}Z"
+@lru_cache(maxsize=1024)
+def _to_the_second(seconds: int) -> str:
+    """Kept, since an order is written with two times, and the next one within the same second."""
+    # Not strftime, which does not pad years below 1000 on every platform.
+    return datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None).isoformat(timespec="seconds")
 
 
 def parse_ms(text: str) -> int:
