@@ -6,8 +6,9 @@
 - `upserts`: 200,000 orders through `upsert_all`, beside a loop written by hand.
 - `levels`: the concurrency that `upsert_all` finds by itself, beside fixed ones, against several services.
 - `rows`: the rows of an export of 1,000,000 orders, beside csv, polars and pyarrow.
+- `emulator`: what the emulator itself answers in a second from one core, and what 1,000,000 orders take.
 
-`bulk` stands for all but the first two.
+`bulk` stands for `imports`, `upserts`, `levels` and `rows`.
 """
 
 import argparse
@@ -17,7 +18,7 @@ from typing import Final
 
 import msgspec
 
-from benchmarks import calls
+from benchmarks import calls, emulator
 from benchmarks.beside import run as beside
 from benchmarks.bulk import imports, levels, rows, upserts
 
@@ -28,6 +29,7 @@ PARTS: Final[dict[str, Callable[[int], object]]] = {
     "upserts": upserts.run,
     "levels": levels.run,
     "rows": lambda rounds: rows.run(rounds=rounds),
+    "emulator": emulator.run,
 }
 BULK: Final = ("imports", "upserts", "levels", "rows")
 
@@ -36,7 +38,7 @@ def main() -> None:
     """Run the parts that are asked for."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--parts", default=",".join(PARTS), help="(default: %(default)s)")
-    parser.add_argument("--rounds", type=int, help="(default: 5 for calls and peers, 3 for the rest)")
+    parser.add_argument("--rounds", type=int, help="(default: 3 for bulk, 5 for the rest)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to this file")
     args = parser.parse_args()
     parts = args.parts.replace("bulk", ",".join(BULK)).split(",")

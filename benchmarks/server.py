@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -22,9 +22,16 @@ class Server(NamedTuple):
 
 
 @contextmanager
-def emulator(seed: int = 1) -> Iterator[Server]:
-    """Start one as a user does, and stop it."""
-    command = [sys.executable, "-m", "voucherify_async", "emulator", "--port", "0", "--seed", str(seed)]
+def emulator(seed: int = 1, *, before: Sequence[str] = (), options: Sequence[str] = ()) -> Iterator[Server]:
+    """Start one as a user does, and stop it.
+
+    Args:
+        seed: of its ids.
+        before: what to put in front of its command, such as `taskset -c 1`.
+        options: more of its command line.
+    """
+    command = [*before, sys.executable, "-m", "voucherify_async", "emulator", "--port", "0", "--seed", str(seed)]
+    command += options
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None

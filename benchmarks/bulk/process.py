@@ -46,10 +46,10 @@ class Taken(msgspec.Struct):
     def measured(cls, server_pid: int = 0) -> Iterator[Self]:
         """Measure what is done inside."""
         taken = cls()
-        wall, cpu, server = time.perf_counter(), time.process_time(), _cpu_seconds_of(server_pid)
+        wall, cpu, server = time.perf_counter(), time.process_time(), cpu_seconds_of(server_pid)
         yield taken
         taken.seconds, taken.cpu_seconds = time.perf_counter() - wall, time.process_time() - cpu
-        taken.server_cpu_seconds, taken.peak_mib = _cpu_seconds_of(server_pid) - server, _peak_mib()
+        taken.server_cpu_seconds, taken.peak_mib = cpu_seconds_of(server_pid) - server, _peak_mib()
 
 
 def run_alone(task: str, **arguments: Any) -> Taken:
@@ -64,7 +64,7 @@ def run_alone(task: str, **arguments: Any) -> Taken:
     return msgspec.json.decode(run.stdout, type=Taken)
 
 
-def _cpu_seconds_of(pid: int) -> float:
+def cpu_seconds_of(pid: int) -> float:
     """Of another process, where the system tells (proc(5), stat)."""
     stat = Path(f"/proc/{pid}/stat")
     if not stat.exists():
@@ -73,11 +73,18 @@ def _cpu_seconds_of(pid: int) -> float:
     return (int(user) + int(system)) / 100
 
 
+def memory_mib(pid: int | str, name: str) -> float:
+    """Of a process, such as `VmHWM`, where the system tells (proc(5), status); 0 elsewhere."""
+    status = Path(f"/proc/{pid}/status")
+    if not status.exists():
+        return 0.0
+    lines = dict(line.split(":", 1) for line in status.read_text().splitlines() if ":" in line)
+    return int(lines[name].split()[0]) / 1024
+
+
 def _peak_mib() -> float:
     """VmHWM where there is one: what `getrusage` tells begins with the memory of the parent that it forked from."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        lines = dict(line.split(":", 1) for line in status.read_text().splitlines() if ":" in line)
-        return int(lines["VmHWM"].split()[0]) / 1024
+    if peak_mib := memory_mib("self", "VmHWM"):
+        return peak_mib
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 1024**2 if sys.platform == "darwin" else peak / 1024
