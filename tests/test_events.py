@@ -9,10 +9,12 @@ import pytest
 
 from tests.fakes import FakeClock, http, raw_server, until
 from voucherify_async import (
+    BulkStoppedError,
     ConfigurationError,
     ConnectError,
     DecodeError,
     HeaderRateLimiter,
+    JobTimeoutError,
     NewOrder,
     NotFoundError,
     OAuthAuth,
@@ -30,8 +32,13 @@ from voucherify_async.events import (
     CallStarted,
     Event,
     JobSeen,
+    JobWaitEnded,
+    JobWaitStarted,
+    LookStarted,
     Polled,
     RateLimitPaused,
+    RunEnded,
+    RunStarted,
     Waiting,
 )
 
@@ -60,7 +67,8 @@ async def test_a_call_is_told_from_its_start_to_its_end(emulator: Emulator, cloc
         *("X-Rate-Limit-Limit", "X-Rate-Limit-Remaining", "X-Rate-Limit-Retry"),
     }
     assert over == CallEnded(started.call, 1, 200, None, False, 0.0)
-    assert events[4] == CallStarted(type(started.call)(2, "orders.get", "GET", f"/v1/orders/{order.id}"))
+    path = f"/v1/orders/{order.id}"
+    assert events[4] == CallStarted(type(started.call)(2, "orders.get", "GET", path, emulator.url + path))
 
 
 async def test_a_repeat_is_told_with_what_went_wrong(emulator: Emulator, clock: FakeClock) -> None:
@@ -161,6 +169,71 @@ async def test_jobs_and_looks_at_them_are_told(emulator: Emulator, clock: FakeCl
     ]
     assert sum(look.requests for look in polled) == len(looked)
     assert "download" in {event.call.operation for event in of_type(events, CallStarted)}
+
+
+async def test_the_address_of_a_file_is_told_without_its_token(emulator: Emulator, clock: FakeClock) -> None:
+    events: list[Event] = []
+    async with emulator.client(on_event=events.append, clock=clock) as client:
+        job = await client.orders.create_export()
+        export = await job
+        async with job.rows() as rows:
+            assert [row async for row in rows] == []
+    assert export.result is not None
+    assert export.result.url is not None
+    (url,) = [event.call.url for event in of_type(events, CallStarted) if event.call.operation == "download"]
+    assert export.result.url.startswith(f"{url}?token=")
+
+
+async def test_who_awaits_a_job_is_told_of(emulator: Emulator, clock: FakeClock) -> None:
+    events: list[Event] = []
+    async with emulator.client(on_event=events.append, clock=clock) as client:
+        emulator.import_seconds = 60
+        job = await client.orders.import_orders([NewOrder(source_id="o-1")])
+        first = asyncio.create_task(job.wait())
+        with pytest.raises(JobTimeoutError):
+            await job.wait(timeout=1e-9)
+        first.cancel()
+        await asyncio.wait([first])
+        emulator.clock.advance(3600)  # type: ignore[attr-defined]
+        await job
+        await job  # known to have ended: that is no wait
+        with pytest.raises(ConfigurationError):
+            await job.wait(timeout=-1)
+    begun, ended = of_type(events, JobWaitStarted), of_type(events, JobWaitEnded)
+    assert {(event.kind, event.job_id) for event in begun} == {("import", job.id)}
+    assert {(event.kind, event.job_id) for event in ended} == {("import", job.id)}
+    assert len({event.wait for event in begun}) == 3
+    assert sorted(event.wait for event in begun) == sorted(event.wait for event in ended)
+    assert sorted(str(event.error) for event in ended) == ["CancelledError", "JobTimeoutError", "None"]
+    looks = of_type(events, LookStarted)
+    assert {(event.kind, event.job_ids) for event in looks} == {("import", frozenset([job.id]))}
+    assert len(looks) >= len(of_type(events, Polled)) >= 1
+
+
+@pytest.mark.parametrize("kind", ["upsert_all", "import_all"])
+async def test_a_run_is_told_from_its_start_to_its_end(emulator: Emulator, clock: FakeClock, kind: str) -> None:
+    events: list[Event] = []
+    emulator.import_seconds = 0
+    emulator.faults.add(Fault(kind="status", status=503))
+    async with emulator.client(on_event=events.append, clock=clock) as client:
+        orders = [NewOrder(source_id=f"o-{n}", amount=n) for n in range(3)]
+        await getattr(client.orders, kind)([*orders, NewOrder(source_id="o-9", amount="much")])  # type: ignore[arg-type]
+    begun, over = events[0], events[-1]
+    assert isinstance(begun, RunStarted)
+    assert over == RunEnded(begun.run, begun.kind, 4, 3, 1, 1, 0, None, clock.now - 1000.0)
+    assert begun.kind == kind
+    assert len(of_type(events, RunStarted)) == len(of_type(events, RunEnded)) == 1
+
+
+async def test_a_run_that_is_stopped_has_an_end_too(emulator: Emulator, clock: FakeClock) -> None:
+    events: list[Event] = []
+    emulator.faults.add(Fault(kind="status", status=401, times=None))
+    async with emulator.client(on_event=events.append, clock=clock) as client:
+        with pytest.raises(BulkStoppedError):
+            await client.orders.upsert_all([NewOrder(source_id="o-1")])
+    assert [(event.read, event.done, event.error) for event in of_type(events, RunEnded)] == [
+        (1, 0, "BulkStoppedError")
+    ]
 
 
 async def test_a_pause_for_the_limit_is_told_when_it_begins(emulator: Emulator, clock: FakeClock) -> None:

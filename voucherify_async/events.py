@@ -12,9 +12,17 @@ variables, and with no current task.
         ...                 again, if it is repeated
     CallEnded
 
-    RateLimitPaused         nobody sends for so long
-    Polled                  one look at the jobs that are waited for
+    RunStarted              `upsert_all` or `import_all`; its calls come in between
+    RunEnded
+
+    JobWaitStarted          somebody awaits a job, in the task that does
+    JobWaitEnded
+
+    LookStarted             one look at the jobs that are waited for, in a task of the client's own
+    Polled                  it is over
     JobSeen                 a job, as it was seen
+
+    RateLimitPaused         nobody sends for so long
 
 No event holds a key, a token or a body.
 """
@@ -25,6 +33,7 @@ import msgspec
 
 WaitReason: TypeAlias = Literal["rate_limit", "pool", "repeat", "retry_budget"]
 JobKind: TypeAlias = Literal["import", "export"]
+RunKind: TypeAlias = Literal["upsert_all", "import_all"]
 
 
 class CallInfo(msgspec.Struct, frozen=True, gc=False):
@@ -34,12 +43,14 @@ class CallInfo(msgspec.Struct, frozen=True, gc=False):
         number: of the call within its client, from 1.
         operation: such as `orders.create`; `request` for `client.request`, `download` for an export's file.
         method, path: of the request, without its query.
+        url: the whole of it, also without the query.
     """
 
     number: int
     operation: str
     method: str
     path: str
+    url: str = ""
 
 
 class CallStarted(msgspec.Struct, frozen=True):
@@ -121,6 +132,18 @@ class RateLimitPaused(msgspec.Struct, frozen=True):
     seconds: float
 
 
+class LookStarted(msgspec.Struct, frozen=True):
+    """One look begins at all jobs of a kind that are waited for; its calls follow.
+
+    Attributes:
+        kind: `import` or `export`.
+        job_ids: of the jobs that are looked for.
+    """
+
+    kind: JobKind
+    job_ids: frozenset[str]
+
+
 class Polled(msgspec.Struct, frozen=True):
     """One look at all jobs of a kind that are waited for.
 
@@ -151,6 +174,84 @@ class JobSeen(msgspec.Struct, frozen=True):
     progress: int | None
 
 
+class JobWaitStarted(msgspec.Struct, frozen=True):
+    """A job is awaited that is not known to have ended. Exactly one `JobWaitEnded` with the same `wait` follows.
+
+    A loop over its `snapshots()` is not told of: it may be left at any place.
+
+    Attributes:
+        wait: a number that no other wait or run of any client has: a job may be awaited more than once, also at
+            the same time.
+        kind: `import` or `export`.
+        job_id: `aa_...` or `exp_...`.
+    """
+
+    wait: int
+    kind: JobKind
+    job_id: str
+
+
+class JobWaitEnded(msgspec.Struct, frozen=True):
+    """The job has ended, or the waiting for it.
+
+    Attributes:
+        wait, kind, job_id: as it was started.
+        error: the name of the error's type, such as `ImportFailedError` or `CancelledError`; None after a success.
+        elapsed: seconds.
+    """
+
+    wait: int
+    kind: JobKind
+    job_id: str
+    error: str | None
+    elapsed: float
+
+
+class RunStarted(msgspec.Struct, frozen=True):
+    """A run over many orders begins. Exactly one `RunEnded` with the same `run` follows.
+
+    Attributes:
+        run: a number that no other wait or run of any client has.
+        kind: `upsert_all` or `import_all`.
+    """
+
+    run: int
+    kind: RunKind
+
+
+class RunEnded(msgspec.Struct, frozen=True):
+    """A run is over, or was stopped. What earlier runs did, by its checkpoint, is counted in.
+
+    Attributes:
+        run, kind: as it was started.
+        read, done, failed_count, retried, skipped: as in `BulkReport`.
+        error: the name of the error's type, such as `BulkStoppedError` or `CancelledError`; None after a success.
+        elapsed: seconds.
+    """
+
+    run: int
+    kind: RunKind
+    read: int
+    done: int
+    failed_count: int
+    retried: int
+    skipped: int
+    error: str | None
+    elapsed: float
+
+
 Event: TypeAlias = (
-    CallStarted | Waiting | AttemptStarted | AttemptEnded | CallEnded | RateLimitPaused | Polled | JobSeen
+    CallStarted
+    | Waiting
+    | AttemptStarted
+    | AttemptEnded
+    | CallEnded
+    | RateLimitPaused
+    | LookStarted
+    | Polled
+    | JobSeen
+    | JobWaitStarted
+    | JobWaitEnded
+    | RunStarted
+    | RunEnded
 )

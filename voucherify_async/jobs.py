@@ -91,10 +91,12 @@ class _Job(Generic[S, R]):
 
         Repeated after a failure: looks are; the job is not started again.
         """
-        async for snapshot in self.snapshots(timeout=timeout):
-            await report(on_progress, snapshot)
-        assert self._watch.snapshot is not None  # noqa: S101 - snapshots() ends with the last state, or raises
-        return self._outcome(self._watch.snapshot)
+        snapshots = self.snapshots(timeout=timeout)
+        with self._poller.telling(self._watch):
+            async for snapshot in snapshots:
+                await report(on_progress, snapshot)
+            assert self._watch.snapshot is not None  # noqa: S101 - snapshots end with the last state, or raise
+            return self._outcome(self._watch.snapshot)
 
     def snapshots(self, *, timeout: float | None = DEFAULT_WAIT_SECONDS) -> "Snapshots[S]":
         """The states of the job as they are seen, up to the last one: `async for state in job.snapshots()`.

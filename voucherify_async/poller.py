@@ -6,6 +6,7 @@ for by themselves: 50 waiting imports cost one request per look, not 50.
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from copy import copy
 from typing import Any, Final, Generic, Protocol, TypeVar
 
@@ -21,7 +22,7 @@ from voucherify_async.errors import (
     TransportError,
     VoucherifyError,
 )
-from voucherify_async.events import JobKind, JobSeen, Polled
+from voucherify_async.events import JobKind, JobSeen, JobWaitEnded, JobWaitStarted, LookStarted, Polled
 from voucherify_async.models.jobs import AsyncAction, Export
 from voucherify_async.resources.async_actions import AsyncActions
 from voucherify_async.resources.exports import Exports
@@ -164,6 +165,17 @@ class Poller(Generic[S]):
         """Whether the job has ended."""
         return self._source.is_final(snapshot)
 
+    def telling(self, watch: Watch[S]) -> AbstractContextManager[None]:
+        """What waiting for a job happens within, so that its start and its end are told, if there is any."""
+        if watch.snapshot is not None and self.is_final(watch.snapshot):
+            return nullcontext()
+        job_id, kind, clock = watch.job_id, self._source.kind, self._session.clock
+        begun = clock.monotonic()
+        return self._session.reporter.telling(
+            lambda wait: JobWaitStarted(wait, kind, job_id),
+            lambda wait, error: JobWaitEnded(wait, kind, job_id, error, clock.monotonic() - begun),
+        )
+
     def _wake(self, watch: Watch[S]) -> None:
         running = asyncio.get_running_loop()
         if self._task is None or self._task.done() or self._task.get_loop() is not running:
@@ -209,6 +221,7 @@ class Poller(Generic[S]):
     async def _look(self, watches: list[Watch[S]]) -> None:
         """Bring every watched job up to date, with as few requests as that takes."""
         job_ids = {watch.job_id for watch in watches}
+        self._session.reporter.tell(LookStarted(self._source.kind, frozenset(job_ids)))
         news: dict[str, S | VoucherifyError] = {}
         pause, requests = 0.0, 0
         if len(job_ids) > 1:

@@ -6,7 +6,8 @@ is written is chosen one by one below; keys, tokens, queries and bodies are not 
 
 import inspect
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import count
 from types import TracebackType
 from typing import Final, Self, TypeAlias
@@ -32,6 +33,7 @@ Emit: TypeAlias = Callable[[Event], None]
 
 _log: Final = logging.getLogger("voucherify_async")
 
+_PAIRS: Final = count(1)  # of all clients: one function may be told of the events of several
 _SHOWN_HEADERS: Final = (
     *("Content-Length", "Content-Type", "Retry-After", "X-Request-Id"),
     *("X-Rate-Limit-Limit", "X-Rate-Limit-Remaining", "X-Rate-Limit-Retry", "X-Rate-Limit-Type"),
@@ -83,9 +85,32 @@ class Reporter:
         """Hand on that the rate limit lets no call go."""
         self.tell(RateLimitPaused(seconds))
 
-    def call_info(self, operation: str, method: str, path: str) -> CallInfo:
-        """A name for a call that begins."""
-        return CallInfo(next(self._numbers), operation, method, path)
+    def call_info(self, operation: str, method: str, path: str, url: str) -> CallInfo:
+        """A name for a call that begins. The URL may have a query, which may hold a token and is left out."""
+        return CallInfo(next(self._numbers), operation, method, path, url.partition("?")[0].partition("#")[0])
+
+    @contextmanager
+    def telling(self, started: Callable[[int], Event], ended: Callable[[int, str | None], Event]) -> Iterator[None]:
+        """Hand on an event before and one after what happens within, if anybody wants them.
+
+        Args:
+            started: makes the first one, from a number that no other such pair has.
+            ended: makes the second one, from the same number and the name of the error, if there was one.
+        """
+        emit = self.emit
+        if emit is None:
+            yield
+            return
+        number = next(_PAIRS)
+        emit(started(number))
+        error: str | None = None
+        try:
+            yield
+        except BaseException as raised:
+            error = type(raised).__name__
+            raise
+        finally:
+            emit(ended(number, error))
 
     def _emit(self, event: Event) -> None:
         _write(event)

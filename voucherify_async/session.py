@@ -158,7 +158,7 @@ class SessionManager:
         emit = self.reporter.emit
         if emit is None:
             return await self._within_deadline(opened, call, options, state, None)
-        info = self.reporter.call_info(operation, call.method, call.path)
+        info = self.reporter.call_info(operation, call.method, call.path, call.url or self.base_url + call.path)
         with CallReport(emit, info, state, self.clock) as report:
             return await self._within_deadline(opened, call, options, state, report)
 

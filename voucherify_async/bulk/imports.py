@@ -84,6 +84,10 @@ class Imports:
 
     async def run(self) -> BulkReport:
         """Do it all, or as much as can be done."""
+        with self._tally.telling(self._orders._session.reporter, "import_all"):
+            return await self._run()
+
+    async def _run(self) -> BulkReport:
         cause: Exception | None = None
         try:
             try:

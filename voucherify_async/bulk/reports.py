@@ -2,15 +2,18 @@
 
 from collections import deque
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Final
 
 import msgspec
 from msgspec import Struct
 
 from voucherify_async.clock import Clock
+from voucherify_async.events import RunEnded, RunKind, RunStarted
 from voucherify_async.jobs import report
 from voucherify_async.models.jobs import AsyncAction
 from voucherify_async.models.orders import NewOrder
+from voucherify_async.reporting import Reporter
 
 MOST_NAMED: Final = 10_000
 # Seconds; who draws a bar needs no more, and who writes lines picks.
@@ -124,6 +127,23 @@ class Tally:
         self.in_flight = 0
         self.concurrency = 1
         self.job: AsyncAction | None = None
+
+    def telling(self, reporter: Reporter, kind: RunKind) -> AbstractContextManager[None]:
+        """What a run happens within, so that its start and its end are told to `on_event`."""
+        return reporter.telling(
+            lambda run: RunStarted(run, kind),
+            lambda run, error: RunEnded(
+                run,
+                kind,
+                read=self.read,
+                done=self.done,
+                failed_count=self.failed_count,
+                retried=self.retried,
+                skipped=self.skipped,
+                error=error,
+                elapsed=self._clock.monotonic() - self._started,
+            ),
+        )
 
     def count_done(self, orders: int) -> None:
         """So many more were stored just now."""

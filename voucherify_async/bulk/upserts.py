@@ -101,6 +101,10 @@ class Upserts:
 
     async def run(self) -> BulkReport:
         """Do it all, or as much as can be done."""
+        with self._tally.telling(self._session.reporter, "upsert_all"):
+            return await self._run()
+
+    async def _run(self) -> BulkReport:
         try:
             self._reader = asyncio.create_task(self._read())
             try:
