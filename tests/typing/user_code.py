@@ -7,6 +7,8 @@ from datetime import timedelta
 from typing import Any, BinaryIO, TextIO, assert_type
 
 import msgspec
+from opentelemetry.metrics import MeterProvider
+from opentelemetry.trace import TracerProvider
 
 from voucherify_async import (
     ApiResponse,
@@ -37,10 +39,17 @@ from voucherify_async import (
     read_orders,
 )
 from voucherify_async.emulator import Emulator
+from voucherify_async.integrations.otel import OpenTelemetry
 
 
 class Voucher(msgspec.Struct):
     code: str
+
+
+def traced(tracers: TracerProvider, meters: MeterProvider) -> VoucherifyClient:
+    OpenTelemetry("otlp")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    VoucherifyClient("i", "t", on_event=OpenTelemetry())
+    return VoucherifyClient("i", "t", on_event=OpenTelemetry(tracers, meter_provider=meters))
 
 
 async def orders(client: VoucherifyClient) -> None:

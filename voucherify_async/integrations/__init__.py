@@ -1,0 +1,1 @@
+"""At home in other packages; each module needs its extra."""
