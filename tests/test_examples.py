@@ -63,6 +63,7 @@ SAYS = {
     "orders_from_csv.py": (
         "line 5: item.quantity: is below zero: '-1'\n4 lines, 1 bad, 2 orders sent\nthe first is worth 2190"
     ),
+    "traced_sync.py": "        import job  ",
     "sync_orders.py": "750 of 750 entries done, 500 orders stored",
 }
 
