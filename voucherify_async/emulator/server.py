@@ -137,6 +137,9 @@ class Emulator:
 
     async def _start(self) -> None:
         self._project.journal.open()
+        # Frees a block larger than those of 256 KiB that asyncio reads into, which glibc then no longer takes from
+        # the kernel and gives back at each read (mallopt(3), M_MMAP_THRESHOLD).
+        bytes(4 * 1024 * 1024)
         loop = asyncio.get_running_loop()
 
         def make_request(
