@@ -36,6 +36,9 @@ from voucherify_async import (
     SourceError,
     TransportError,
     VoucherifyError,
+    WebhookError,
+    WebhookPayloadError,
+    WebhookSignatureError,
     errors,
 )
 
@@ -92,6 +95,9 @@ def one_of_each() -> Iterator[VoucherifyError]:
     yield ConfigurationError("limit", "must be from 1 to 100, not 0")
     yield ClientClosedError("closed")
     yield EventLoopError("elsewhere")
+    yield WebhookError("odd")
+    yield WebhookSignatureError("forged")
+    yield WebhookPayloadError("no JSON")
     yield VoucherifyError("something")
 
 

@@ -45,6 +45,9 @@ if TYPE_CHECKING:
         SourceError,
         TransportError,
         VoucherifyError,
+        WebhookError,
+        WebhookPayloadError,
+        WebhookSignatureError,
     )
     from voucherify_async.jobs import DownloadProgress, ExportJob, ImportJob
     from voucherify_async.listing import OrderListing
@@ -159,6 +162,9 @@ __all__ = [
     "UnsetType",
     "VoucherifyClient",
     "VoucherifyError",
+    "WebhookError",
+    "WebhookPayloadError",
+    "WebhookSignatureError",
     "__version__",
     "failure_line",
     "read_orders",

@@ -23,6 +23,9 @@
     │   └── ListingCapError                     it reaches no further; an export does
     ├── BulkStoppedError                        a run over many orders could not go on
     ├── SourceError                             a file of orders cannot be read, or a line of it is none
+    ├── WebhookError                            what came as a webhook is not taken
+    │   ├── WebhookSignatureError               it is not signed with one of the secrets
+    │   └── WebhookPayloadError                 it is too long, or no event
     └── JobError                                an import or export
         ├── ImportFailedError
         ├── ExportFailedError
@@ -343,6 +346,18 @@ class SourceError(VoucherifyError):
         line = None if self.line is None else f"line {self.line}"
         place = ", ".join(part for part in (self.source, line) if part)
         return f"{place}: {self.problem}" if place else self.problem
+
+
+class WebhookError(VoucherifyError):
+    """What came as a webhook is not taken. Whoever sent it need not be Voucherify."""
+
+
+class WebhookSignatureError(WebhookError):
+    """It is not signed, or not with one of the secrets, or it was changed on its way."""
+
+
+class WebhookPayloadError(WebhookError):
+    """It is longer than is taken, or no JSON object. Events of unknown types are none of this: they pass."""
 
 
 class JobError(VoucherifyError):
