@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -73,13 +74,20 @@ async def test_an_example_does_what_it_says(emulator: Emulator, script: Path, tm
     assert SAYS[script.name] in await run(emulator, str(script), folder=tmp_path)
 
 
-async def test_the_example_of_a_test_suite_passes(emulator: Emulator, tmp_path: Path) -> None:
-    suite = tmp_path / "test_your_shop.py"
-    suite.write_text((ROOT / "examples" / "test_your_shop.py").read_text(encoding="utf-8"), encoding="utf-8")
+@pytest.mark.parametrize(
+    ("files", "passed"),
+    [(["test_your_shop.py"], 3), (["shop/test_shop.py", "shop/with_fastapi.py", "shop/outbox.py"], 6)],
+    ids=["test_your_shop", "shop"],
+)
+async def test_the_examples_of_test_suites_pass(
+    emulator: Emulator, files: list[str], passed: int, tmp_path: Path
+) -> None:
+    for file in files:
+        shutil.copy(ROOT / "examples" / file, tmp_path)
     (tmp_path / "pytest.ini").write_text(
         "[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\n"
     )
-    assert "3 passed" in await run(emulator, "-m", "pytest", "-q", str(suite), folder=tmp_path)
+    assert f"{passed} passed" in await run(emulator, "-m", "pytest", "-q", ".", folder=tmp_path)
 
 
 def test_the_readme_has_snippets() -> None:

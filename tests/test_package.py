@@ -105,6 +105,15 @@ def test_what_needs_no_client_loads_none(code: str) -> None:
     assert not loaded_by(code) & {"aiohttp", "msgspec", "voucherify_async.client"}
 
 
+def test_only_the_integration_of_a_framework_needs_it() -> None:
+    code = "sys.modules['fastapi'] = None; import voucherify_async.webhooks"
+    loaded = loaded_by(f"{code}; import voucherify_async.integrations.aiohttp")
+    assert not loaded & {"starlette", "pydantic"}
+    assert "voucherify_async.webhooks" not in loaded_by("from voucherify_async import VoucherifyClient")
+    with pytest.raises(subprocess.CalledProcessError):
+        loaded_by(f"{code}; import voucherify_async.integrations.fastapi")
+
+
 def test_the_emulator_loads_nothing_of_the_client() -> None:
     ours = {name for name in loaded_by("import voucherify_async.emulator") if name.startswith("voucherify_async")}
     assert {name for name in ours if not name.startswith("voucherify_async.emulator")} == {
