@@ -1,4 +1,4 @@
-"""The examples and the README's snippets run, as they are, against the emulator."""
+"""The examples and the snippets of the README and of the guides run, as they are, against the emulator."""
 
 import asyncio
 import re
@@ -14,7 +14,17 @@ from voucherify_async.emulator import Emulator
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPTS = sorted(path for path in (ROOT / "examples").glob("*.py") if not path.name.startswith("test_"))
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-SNIPPETS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+PYTHON = re.compile(r"```python\n(.*?)```", re.DOTALL)
+SNIPPETS = PYTHON.findall(README)
+GUIDES = sorted((ROOT / "docs" / "guides").glob("*.md"))
+# A section's snippets stand in one file, one after another.
+SECTIONS = {
+    f"{guide.stem}: {section.splitlines()[0]}": "\n\n".join(PYTHON.findall(section))
+    for guide in GUIDES
+    for section in guide.read_text(encoding="utf-8").split("\n## ")[1:]
+    if PYTHON.search(section)
+}
+PYTEST_INI = "[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\n"
 
 
 # A snippet stands for the inside of an async function that has a client.
@@ -46,6 +56,7 @@ async def run(emulator: Emulator, *command: str, folder: Path) -> str:
             "VOUCHERIFY_APP_ID": emulator.app_id,
             "VOUCHERIFY_APP_TOKEN": emulator.app_token,
             "VOUCHERIFY_BASE_URL": emulator.url,
+            "VOUCHERIFY_WEBHOOK_SECRET": "a-secret-of-webhooks",
             "PYTHONPATH": str(ROOT),
             "PYTHONIOENCODING": "utf-8",
         },
@@ -84,9 +95,7 @@ async def test_the_examples_of_test_suites_pass(
 ) -> None:
     for file in files:
         shutil.copy(ROOT / "examples" / file, tmp_path)
-    (tmp_path / "pytest.ini").write_text(
-        "[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\n"
-    )
+    (tmp_path / "pytest.ini").write_text(PYTEST_INI)
     assert f"{passed} passed" in await run(emulator, "-m", "pytest", "-q", ".", folder=tmp_path)
 
 
@@ -99,11 +108,23 @@ async def test_a_snippet_of_the_readme_runs(emulator: Emulator, number: int, tmp
     snippet = SNIPPETS[number]
     if "def test_" in snippet:
         (tmp_path / "test_snippet.py").write_text(snippet, encoding="utf-8")
-        (tmp_path / "pytest.ini").write_text(
-            "[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\n"
-        )
+        (tmp_path / "pytest.ini").write_text(PYTEST_INI)
         assert "1 passed" in await run(emulator, "-m", "pytest", "-q", ".", folder=tmp_path)
         return
     (tmp_path / "snippet.py").write_text(snippet, encoding="utf-8")
     (tmp_path / "run.py").write_text(RUN_SNIPPET, encoding="utf-8")
     await run(emulator, "run.py", folder=tmp_path)
+
+
+def test_the_guides_have_snippets() -> None:
+    assert len(SECTIONS) >= 5
+
+
+@pytest.mark.parametrize("title", SECTIONS)
+async def test_a_section_of_a_guide_runs(emulator: Emulator, title: str, tmp_path: Path) -> None:
+    (tmp_path / "test_section.py").write_text(SECTIONS[title], encoding="utf-8")
+    (tmp_path / "pytest.ini").write_text(PYTEST_INI)
+    tested = SECTIONS[title].count("def test_")
+    command = ("-m", "pytest", "-q", ".") if tested else ("test_section.py",)
+    output = await run(emulator, *command, folder=tmp_path)
+    assert not tested or f"{tested} passed" in output

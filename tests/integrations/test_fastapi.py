@@ -133,14 +133,15 @@ async def test_within_another_lifespan_and_a_mounted_application(emulator: Emula
         assert await answer.json() == ["mine", 0]
 
 
-async def test_a_websocket_has_the_client_too(emulator: Emulator) -> None:
+async def test_a_websocket_has_the_client_too_and_its_errors_no_status(emulator: Emulator) -> None:
     app = FastAPI()
+    add_error_handlers(app)
 
     @app.websocket("/")
     async def total(socket: WebSocket, client: VoucherifyDep) -> None:
         await socket.accept()
         await socket.send_json((await client.orders.list()).total)
-        await socket.close()
+        await client.orders.get("web-9")
 
     coming = [{"type": "websocket.connect"}]
     sent: list[Any] = []
@@ -153,7 +154,9 @@ async def test_a_websocket_has_the_client_too(emulator: Emulator) -> None:
 
     async with emulator.client() as client:
         scope: dict[str, Any] = {"type": "websocket", "path": "/", "headers": [], "query_string": b""}
-        await app({**scope, "subprotocols": [], "state": {"voucherify": client}}, receive, send)
+        with pytest.raises(NotFoundError):
+            await app({**scope, "subprotocols": [], "state": {"voucherify": client}}, receive, send)
+    assert [message["type"] for message in sent] == ["websocket.accept", "websocket.send"]
     assert sent[1]["text"] == "0"
 
 

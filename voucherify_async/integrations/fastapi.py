@@ -106,9 +106,10 @@ def add_error_handlers(app: FastAPI) -> None:
         app.exception_handlers.setdefault(kind, _answer)
 
 
-async def _answer(request: Request, error: Exception) -> Response:
+async def _answer(connection: HTTPConnection, error: Exception) -> Response:
     problem = problem_of(error) if isinstance(error, VoucherifyError) else None
-    if problem is None:
+    # A WebSocket that was accepted has no status any more; the server closes it.
+    if problem is None or connection.scope["type"] != "http":
         raise error
     return Response(problem.body, status_code=problem.status, headers=problem.headers)
 
