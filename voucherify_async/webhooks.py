@@ -102,19 +102,19 @@ class OrderEvent(WebhookEvent, frozen=True, kw_only=True):
 
 
 class OrderCreated(OrderEvent, frozen=True, kw_only=True):
-    """`customer.order.created`"""
+    """An order was created: `customer.order.created`."""
 
 
 class OrderUpdated(OrderEvent, frozen=True, kw_only=True):
-    """`customer.order.updated`"""
+    """An order was changed: `customer.order.updated`."""
 
 
 class OrderPaid(OrderEvent, frozen=True, kw_only=True):
-    """`customer.order.paid`"""
+    """An order was paid: `customer.order.paid`."""
 
 
 class OrderCanceled(OrderEvent, frozen=True, kw_only=True):
-    """`customer.order.canceled`"""
+    """An order was canceled: `customer.order.canceled`."""
 
 
 _ORDER_EVENTS: Final[dict[str, type[OrderEvent]]] = {
