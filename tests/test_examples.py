@@ -1,4 +1,4 @@
-"""The examples and the snippets of the README and of the guides run, as they are, against the emulator."""
+"""The examples and the README's snippets run, as they are, against the emulator."""
 
 import asyncio
 import re
@@ -14,16 +14,7 @@ from voucherify_async.emulator import Emulator
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPTS = sorted(path for path in (ROOT / "examples").glob("*.py") if not path.name.startswith("test_"))
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PYTHON = re.compile(r"```python\n(.*?)```", re.DOTALL)
-SNIPPETS = PYTHON.findall(README)
-GUIDES = sorted((ROOT / "docs" / "guides").glob("*.md"))
-# A section's snippets stand in one file, one after another.
-SECTIONS = {
-    f"{guide.stem}: {section.splitlines()[0]}": "\n\n".join(PYTHON.findall(section))
-    for guide in GUIDES
-    for section in guide.read_text(encoding="utf-8").split("\n## ")[1:]
-    if PYTHON.search(section)
-}
+SNIPPETS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 PYTEST_INI = "[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\n"
 
 
@@ -114,17 +105,3 @@ async def test_a_snippet_of_the_readme_runs(emulator: Emulator, number: int, tmp
     (tmp_path / "snippet.py").write_text(snippet, encoding="utf-8")
     (tmp_path / "run.py").write_text(RUN_SNIPPET, encoding="utf-8")
     await run(emulator, "run.py", folder=tmp_path)
-
-
-def test_the_guides_have_snippets() -> None:
-    assert len(SECTIONS) >= 5
-
-
-@pytest.mark.parametrize("title", SECTIONS)
-async def test_a_section_of_a_guide_runs(emulator: Emulator, title: str, tmp_path: Path) -> None:
-    (tmp_path / "test_section.py").write_text(SECTIONS[title], encoding="utf-8")
-    (tmp_path / "pytest.ini").write_text(PYTEST_INI)
-    tested = SECTIONS[title].count("def test_")
-    command = ("-m", "pytest", "-q", ".") if tested else ("test_section.py",)
-    output = await run(emulator, *command, folder=tmp_path)
-    assert not tested or f"{tested} passed" in output
