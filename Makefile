@@ -19,7 +19,7 @@ types: .venv/ready
 	$(BIN)/mypy
 	$(BIN)/pyright
 
-pytest: .venv/ready
+pytest: .venv/ready .venv/redis
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest
 	@$(BIN)/coverage combine --quiet
@@ -41,6 +41,11 @@ peers: .venv/ready
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+# The one thing that pip does not install; Debian's package, if there is no redis-server yet.
+.venv/redis: .venv/ready
+	$(BIN)/python -m benchmarks.redisserver
 	@touch $@
 
 clean:

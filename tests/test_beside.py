@@ -198,10 +198,10 @@ def test_nothing_is_generated_without_the_document(tmp_path: Path, monkeypatch: 
 def test_without_nginx_there_is_a_stand_in_and_a_word(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def missing() -> str:
+    def missing(name: str, *, package: str) -> str:
         raise UnavailableError("nginx is not installed")
 
-    monkeypatch.setattr(neutral, "nginx", missing)
+    monkeypatch.setattr(neutral, "program_of", missing)
     with neutral.neutral() as (_, server):
         assert server == "stand-in"
     assert "nginx is not installed" in capsys.readouterr().err

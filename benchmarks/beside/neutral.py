@@ -13,7 +13,8 @@ from pathlib import Path
 from string import Template
 
 from benchmarks.beside.answers import LIST, ONE
-from benchmarks.peers import ROOT, UnavailableError, run_or_give_up
+from benchmarks.peers import ROOT, UnavailableError
+from benchmarks.system import free_port, program_of
 
 _CONFIGURATION = Template("""
 daemon off;
@@ -62,30 +63,11 @@ def cores() -> tuple[list[str], list[str]]:
     return ["taskset", "-c", str(allowed[1])], ["taskset", "-c", str(allowed[0])]
 
 
-def nginx() -> str:
-    """Where it is; it is installed if that can be done.
-
-    Raises:
-        UnavailableError: it is not there, and only an administrator of a Debian could install it.
-    """
-    path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin"])
-    if (found := shutil.which("nginx", path=path)) is not None:
-        return found
-    if shutil.which("apt-get") is None or os.geteuid() != 0:
-        raise UnavailableError("nginx is not installed (Debian: apt-get install nginx-light)")
-    # Run level 1: it is not to be started as a service.
-    environ = {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
-    run_or_give_up(["apt-get", "update", "-qq"], stdout=subprocess.DEVNULL, **environ)
-    install: list[str | Path] = ["apt-get", "install", "-qq", "-y", "--no-install-recommends", "nginx-light"]
-    run_or_give_up(install, stdout=subprocess.DEVNULL, **environ)
-    return shutil.which("nginx", path=path) or "/usr/sbin/nginx"
-
-
 @contextmanager
 def neutral() -> Iterator[tuple[str, str]]:
     """The address of a server that answers at once, and what it is."""
     try:
-        program = nginx()
+        program = program_of("nginx", package="nginx-light")
     except UnavailableError as error:
         print(f"Not nginx, but a stand-in in Python, which is slower: {error}", file=sys.stderr)
         with standin(0) as url:
@@ -94,7 +76,7 @@ def neutral() -> Iterator[tuple[str, str]]:
     version = subprocess.run([program, "-v"], capture_output=True, check=True, text=True).stderr.strip()
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        port = _free_port()
+        port = free_port()
         (folder / "page.json").write_bytes(LIST)
         (folder / "nginx.conf").write_text(configuration(folder, port, root=os.geteuid() == 0))
         command = [*cores()[0], program, "-c", str(folder / "nginx.conf"), "-e", str(folder / "error.log")]
@@ -116,13 +98,6 @@ def standin(milliseconds: float, python: Path | None = None) -> Iterator[str]:
             yield process.stdout.readline().strip()
         finally:
             process.terminate()
-
-
-def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
 
 
 def _await_port(port: int, process: subprocess.Popen[bytes]) -> None:
