@@ -7,6 +7,7 @@
 - `levels`: the concurrency that `upsert_all` finds by itself, beside fixed ones, against several services.
 - `rows`: the rows of an export of 1,000,000 orders, beside csv, polars and pyarrow.
 - `emulator`: what the emulator itself answers in a second from one core, and what 1,000,000 orders take.
+- `processes`: eight processes on one limit of 2,000 a minute, with `RedisRateLimiter` and each by itself.
 
 `bulk` stands for `imports`, `upserts`, `levels` and `rows`.
 """
@@ -21,6 +22,7 @@ import msgspec
 from benchmarks import calls, emulator
 from benchmarks.beside import run as beside
 from benchmarks.bulk import imports, levels, rows, upserts
+from benchmarks.processes import run as processes
 
 PARTS: Final[dict[str, Callable[[int], object]]] = {
     "calls": calls.run,
@@ -30,6 +32,7 @@ PARTS: Final[dict[str, Callable[[int], object]]] = {
     "levels": levels.run,
     "rows": lambda rounds: rows.run(rounds=rounds),
     "emulator": emulator.run,
+    "processes": processes.run,
 }
 BULK: Final = ("imports", "upserts", "levels", "rows")
 

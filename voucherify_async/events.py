@@ -127,7 +127,7 @@ class CallEnded(msgspec.Struct, frozen=True):
 
 
 class RateLimitPaused(msgspec.Struct, frozen=True):
-    """The limit is used up: a `HeaderRateLimiter` lets no call of its clients go for so many seconds."""
+    """The limit is used up: the limiter lets no call of its clients go for so many seconds."""
 
     seconds: float
 

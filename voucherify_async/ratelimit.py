@@ -62,7 +62,8 @@ class HeaderRateLimiter:
     others. Nor does a pause of more than an hour: each call then hears for itself.
 
     With one process on the limit there is no 429, apart from answers that were lost (`Window` states the law).
-    Several processes overrun it by about what the others have in flight.
+    Several processes overrun it by about what the others have in flight, unless they share one: see
+    `voucherify_async.integrations.redis`.
 
     It may be made before there is an event loop, and used on one after the other: a line ends with its loop, what
     was learned of the limit stays. It is not thread-safe: share it within one event loop, not between threads.
@@ -117,7 +118,7 @@ class HeaderRateLimiter:
             if not patience.expired():
                 raise  # of a clock of the user's own
             now = self._clock.monotonic()
-            raise _refusal(window.opens(now, hopeful=True) - now) from None
+            raise refusal(window.opens(now, hopeful=True) - now) from None
 
     def _take(self, deadline: float) -> float:
         """Count a request in and let it through, or say how many seconds it has to wait."""
@@ -137,7 +138,7 @@ class HeaderRateLimiter:
     def _check_patience(self, now: float, deadline: float, ahead: int = 0) -> None:
         moment = self._window.opens(now, ahead, hopeful=True)
         if moment > deadline:
-            raise _refusal(moment - now)
+            raise refusal(moment - now)
 
     def observe(self, status: int | None, headers: Mapping[str, str]) -> None:
         """Learn from an answer. Told exactly once for every `acquire` that came back.
@@ -156,7 +157,8 @@ class HeaderRateLimiter:
             self._line.tell()
 
 
-def _refusal(seconds: float) -> RateLimitError:
+def refusal(seconds: float) -> RateLimitError:
+    """The error of a request that was not sent: it would have to wait for so many seconds."""
     return RateLimitError(
         status=429,
         message="not sent: the limit leaves no room for it within the time that it may wait",
