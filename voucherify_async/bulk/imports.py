@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter, deque
 from collections.abc import AsyncIterable, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -51,12 +52,14 @@ class Imports:
         keyless: bool,
         most_bytes: int,
         timeout: float | None,
+        turn: AbstractAsyncContextManager[object] | None,
         checkpoint: str | PathLike[str] | None,
         on_progress: Callable[[BulkProgress], object] | None,
         on_failure: Callable[[OrderFailure], object] | None,
     ) -> None:
         self._orders = orders
         self._timeout = timeout
+        self._turn = nullcontext() if turn is None else turn
         self._entries = Entries(source, keyless=keyless)
         self._settled = Settled()
         self._chunker = Chunker(self._next_entry, most_orders=MOST_ORDERS, most_bytes=most_bytes)
@@ -187,10 +190,11 @@ class Imports:
         """What came of a request. One whose job is gone or failed as a whole is made once more, if it may be."""
         again = piece.keyed
         while True:
-            if job is None:
-                job = await self._send(piece)
             try:
-                return await job.wait(timeout=self._timeout, on_progress=self._seen)
+                async with self._turn:  # entered anew for each: one that ran out is not sent under
+                    if job is None:
+                        job = await self._send(piece)
+                    return await job.wait(timeout=self._timeout, on_progress=self._seen)
             except JobError as error:
                 if not (again and _has_ended_badly(error)):
                     raise

@@ -3,6 +3,7 @@
 import builtins
 import datetime
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from itertools import islice
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -264,6 +265,7 @@ class Orders(Resource):
         allow_keyless: bool = False,
         max_bytes: int = MAX_IMPORT_BYTES,
         timeout: float | None = DEFAULT_WAIT_SECONDS,
+        turn: AbstractAsyncContextManager[object] | None = None,
     ) -> "BulkReport":
         """Import any number of historical orders: one request for up to 2,000 of them after another.
 
@@ -287,6 +289,8 @@ class Orders(Resource):
                 `outcome_unknown`.
             max_bytes: of a request's body, 8 MiB if not given; an order that is larger goes alone.
             timeout: seconds to wait for one import, an hour if not given; None for no limit.
+            turn: entered for each import, before it is sent, and left when it was awaited: such as a `RedisLease`,
+                by which runs on several machines take turns, or an `asyncio.Lock`. What it raises stops the run.
 
         Returns:
             The report: `read`, `done`, `failed` (each with key and reason), `retried`, `seconds`.
@@ -306,12 +310,15 @@ class Orders(Resource):
 
         check_range("max_bytes", max_bytes, 1, 2**40)
         check_seconds("timeout", timeout)
+        if turn is not None and not isinstance(turn, AbstractAsyncContextManager):
+            raise ConfigurationError("turn", f"must be an async context manager, not {type(turn).__name__}")
         run = Imports(
             self,
             source,
             keyless=allow_keyless,
             most_bytes=max_bytes,
             timeout=timeout,
+            turn=turn,
             checkpoint=checkpoint,
             on_progress=on_progress,
             on_failure=on_failure,
