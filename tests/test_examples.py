@@ -12,7 +12,7 @@ import pytest
 from voucherify_async.emulator import Emulator
 
 ROOT = Path(__file__).resolve().parents[1]
-SCRIPTS = sorted(path for path in (ROOT / "examples").glob("*.py") if not path.name.startswith("test_"))
+SCRIPTS = sorted(path for path in (ROOT / "examples").glob("*.py") if not path.name.startswith(("test_", "__")))
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SNIPPETS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 PYTEST_INI = "[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\n"

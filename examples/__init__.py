@@ -1,0 +1,1 @@
+"""Things that people do, each runnable as it is."""
