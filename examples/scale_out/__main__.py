@@ -7,8 +7,9 @@ from typing import get_args
 import msgspec
 from redis.asyncio import Redis
 
-from examples.scale_out.tasks import REDIS_URL, How, Run, broker, look_around, split
 from voucherify_async import BulkReport
+
+from .tasks import REDIS_URL, How, Run, broker, look_around, split
 
 
 class Total(msgspec.Struct):
@@ -50,7 +51,7 @@ async def hand_out(run: Run) -> Total:
 
 def main() -> None:
     """The command."""
-    parser = argparse.ArgumentParser(prog="python -m examples.scale_out", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m scale_out", description=__doc__)
     parser.add_argument("how", choices=get_args(How))
     parser.add_argument("source", help="a file of orders that all workers see")
     parser.add_argument("--name", default="run", help="of the run; the same name goes on with it")

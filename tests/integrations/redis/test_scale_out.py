@@ -19,6 +19,7 @@ from voucherify_async import NewOrder
 from voucherify_async.emulator import Emulator
 
 ROOT = Path(__file__).parents[3]
+EXAMPLES = ROOT / "examples"
 GUIDE = (ROOT / "docs" / "guides" / "scaling-out.md").read_text(encoding="utf-8")
 WORKERS = 4
 ENTRIES = 2
@@ -41,7 +42,7 @@ class Site:
         # By itself the command line of Taskiq starts a worker anew that was killed: a machine that is gone is not.
         code = (
             "import asyncio, sys; from taskiq.api import run_receiver_task; "
-            "from examples.scale_out.tasks import broker\n"
+            "from scale_out.tasks import broker\n"
             "async def main():\n"
             "    broker.is_worker_process = True\n"
             "    broker.consumer_name = sys.argv[1]\n"
@@ -52,14 +53,18 @@ class Site:
         with (self._folder / f"worker-{name}.log").open("wb") as log:
             self.processes.append(
                 await asyncio.create_subprocess_exec(
-                    *(sys.executable, "-c", code, name), env=self._environ, cwd=ROOT, stderr=log
+                    *(sys.executable, "-c", code, name), env=self._environ, cwd=EXAMPLES, stderr=log
                 )
             )
 
     async def run(self, how: str, source: Path, parts: int) -> asyncio.subprocess.Process:
-        command = [sys.executable, "-m", "examples.scale_out", how, str(source), "--parts", str(parts)]
+        command = [sys.executable, "-m", "scale_out", how, str(source), "--parts", str(parts)]
         return await asyncio.create_subprocess_exec(
-            *command, env=self._environ, cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+            *command,
+            env=self._environ,
+            cwd=EXAMPLES,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
         )
 
 

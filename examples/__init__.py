@@ -1,1 +1,0 @@
-"""Things that people do, each runnable as it is."""
