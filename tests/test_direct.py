@@ -1,13 +1,17 @@
 """The way around aiohttp's session: what goes over the wire, what of an answer is believed, and who may take it."""
 
+import ast
 import asyncio
 import contextlib
+import inspect
 from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
 import pytest
 from aiohttp.client_proto import ResponseHandler
+from aiohttp.connector import Connection
+from aiohttp.http import RawResponseMessage
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,10 +25,13 @@ from voucherify_async import (
     RetryPolicy,
     Timeouts,
     VoucherifyClient,
+    direct,
+    idle,
 )
 from voucherify_async.call import Call, any_json
 from voucherify_async.direct import LONGEST_BODY, is_known, takes
 from voucherify_async.heads import Heads
+from voucherify_async.outcome import _body_and_problem, body_at_once
 
 ORDER = b'{"id":"ord_1","source_id":"o-1"}'
 ONCE = RetryPolicy(max_attempts=1)
@@ -170,6 +177,26 @@ def test_only_versions_that_were_tried_are_used_so(version: str, known: bool) ->
 def test_a_version_that_lacks_something_is_not_used_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("voucherify_async.direct._NEEDED", {aiohttp.TCPConnector: ("connect", "renamed")})
     assert not is_known()
+
+
+def test_all_that_is_used_of_aiohttp_is_looked_for() -> None:
+    kinds = {
+        "self._target": aiohttp.ClientRequest,
+        "self._connector": aiohttp.TCPConnector,
+        "connection": Connection,
+        "protocol": ResponseHandler,
+        "message": RawResponseMessage,
+        "content": aiohttp.StreamReader,
+    }
+    used = {
+        (kind, node.attr)
+        for source in (direct, idle, body_at_once, _body_and_problem)
+        for node in ast.walk(ast.parse(inspect.getsource(source)))
+        if isinstance(node, ast.Attribute) and (kind := kinds.get(ast.unparse(node.value)))
+    }
+    assert {kind for kind, _ in used} == set(kinds.values())
+    needed = {(kind, name) for kind, names in direct._NEEDED.items() for name in names}
+    assert used - needed == {(aiohttp.ClientRequest, "headers")}  # which only an object has
 
 
 def test_only_small_plain_requests_take_it() -> None:

@@ -12,7 +12,7 @@ from typing import Any, Final
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
-from aiohttp.http import HttpProcessingError
+from aiohttp.http import HttpProcessingError, RawResponseMessage
 from yarl import URL
 
 from voucherify_async.call import Call
@@ -25,10 +25,21 @@ from voucherify_async.outcome import Answer, State, body_at_once, whole_body
 LONGEST_BODY: Final = 64 * 1024
 _TRIED_WITH: Final = frozenset({(3, 12), (3, 13), (3, 14)})
 _NEEDED: Final = {
+    # And `headers`, which only an object has.
+    aiohttp.ClientRequest: ("request_info", "url"),
     aiohttp.TCPConnector: ("connect", "closed"),
-    Connection: ("protocol", "release", "close"),
+    Connection: ("protocol", "transport", "release", "close"),
     ResponseHandler: ("set_response_params", "read", "is_connected", "should_close", "set_exception"),
-    aiohttp.StreamReader: ("is_eof", "at_eof", "read_nowait", "readany", "set_exception"),
+    RawResponseMessage: ("code", "headers"),
+    aiohttp.StreamReader: (
+        "is_eof",
+        "at_eof",
+        "exception",
+        "total_bytes",
+        "read_nowait",
+        "readany",
+        "set_exception",
+    ),
 }
 
 
