@@ -4,12 +4,12 @@ BIN := .venv/bin
 DATA ?=
 PART ?=
 
-.PHONY: demo test lint types pytest bench faults peers clean
+.PHONY: demo test lint types pytest package matrix bench faults peers clean
 
 demo: .venv/ready
 	$(BIN)/voucherify-async demo $(if $(DATA),--data '$(DATA)')
 
-test: lint types pytest
+test: lint types package pytest
 
 lint: .venv/ready
 	$(BIN)/ruff check .
@@ -24,6 +24,15 @@ pytest: .venv/ready .venv/redis
 	$(BIN)/coverage run -m pytest
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report --fail-under=95 >coverage-report.txt || { cat coverage-report.txt; exit 1; }
+
+# The wheel: built, looked at, and tried alone in a fresh environment.
+package: .venv/ready
+	$(BIN)/nox --tags package
+
+# The same, and the tests against the wheel: on each Python that is there, with the oldest and newest dependencies, on
+# uvloop. Some of it: .venv/bin/nox --session oldest -- tests/bulk
+matrix: .venv/ready
+	$(BIN)/nox
 
 # All parts; or some: make bench PART=calls, PART=peers, PART=bulk, PART=imports,levels.
 bench: .venv/ready
@@ -49,4 +58,4 @@ peers: .venv/ready
 	@touch $@
 
 clean:
-	rm -rf .venv .peers .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage* coverage-report.txt dist
+	rm -rf .venv .peers .nox .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage* coverage-report.txt dist

@@ -1,6 +1,8 @@
 """What all tests share. The fixtures are those that users get from the plugin, and a clock to go with them."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
+from importlib import import_module
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -13,6 +15,16 @@ from voucherify_async.emulator import Emulator
 # Machines are slow at times; what a test finds must not depend on it.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("unhurried")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--uvloop", action="store_true", help="run the tests of this process on uvloop")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--uvloop"):
+        # pytest-asyncio could be given a factory of loops, but tests that call asyncio.run() would not have it.
+        asyncio.set_event_loop_policy(import_module("uvloop").EventLoopPolicy())
 
 
 @pytest.fixture(autouse=True)
