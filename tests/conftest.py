@@ -27,6 +27,13 @@ def pytest_configure(config: pytest.Config) -> None:
         asyncio.set_event_loop_policy(import_module("uvloop").EventLoopPolicy())
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--uvloop"):
+        # Deselected, not skipped, as in `tests/peers`.
+        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("asyncio_loop")])
+        items[:] = [item for item in items if not item.get_closest_marker("asyncio_loop")]
+
+
 @pytest.fixture(autouse=True)
 def secret_watch() -> Iterator[SecretWatch]:
     """No test may let a key or a token show; see `tests/secretwatch.py`."""

@@ -363,6 +363,7 @@ async def test_an_answer_that_is_slow_but_never_silent_is_waited_for() -> None:
             assert (await client.orders.get("o-1")).id == "ord_1"
 
 
+@pytest.mark.asyncio_loop
 async def test_no_timer_is_left_when_a_client_is_closed(clock: FakeClock) -> None:
     async with raw_server(http(200, ORDER)) as server:
         async with VoucherifyClient("i", "t", base_url=server.url, clock=clock) as client:

@@ -19,7 +19,9 @@ async def test_each_test_has_an_emulator_of_its_own(voucherify_client: Voucherif
 
 @pytest.mark.parametrize(("plugin", "mark"), [("asyncio", "asyncio"), ("no:asyncio", "anyio")])
 def test_it_works_under_either_plugin(pytester: pytest.Pytester, plugin: str, mark: str) -> None:
-    pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function\n" if plugin == "asyncio" else "")
+    # A section in any case: without one, pytest looks for its options further up, and may be within this project.
+    option = "asyncio_default_fixture_loop_scope = function\n" if plugin == "asyncio" else ""
+    pytester.makeini(f"[pytest]\n{option}")
     pytester.makepyfile(f"""
         import pytest
         from voucherify_async import NewOrder

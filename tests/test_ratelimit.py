@@ -18,6 +18,8 @@ from voucherify_async.errors import RateLimitError
 from voucherify_async.ratelimit import HeaderRateLimiter
 from voucherify_async.window import LATE, Window
 
+pytestmark = pytest.mark.asyncio_loop  # for `VirtualClock.idle`
+
 
 @pytest.fixture
 def clock() -> VirtualClock:
