@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import gzip
+import os
 import socket
 import tracemalloc
 from typing import Any
@@ -160,7 +161,8 @@ class Closing:
         self.requests = 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections.append(writer.get_extra_info("socket"))
+        # A socket of our own: that of uvloop's transport cannot be shut down.
+        self.connections.append(socket.socket(fileno=os.dup(writer.get_extra_info("socket").fileno())))
         try:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
@@ -178,7 +180,8 @@ class Closing:
     def end_all(self) -> None:
         """The end of each connection is at the client's socket, and its loop has had no time to see it."""
         for connection in self.connections:
-            connection.shutdown(socket.SHUT_WR)
+            with connection:
+                connection.shutdown(socket.SHUT_WR)
 
 
 @pytest.mark.parametrize("injected", [False, True])
