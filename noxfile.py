@@ -75,7 +75,7 @@ def aiohttp(session: nox.Session, version: str) -> None:
 @nox.session(python=PYTHONS[0], requires=["build"])
 def uvloop(session: nox.Session) -> None:
     """Run the tests on uvloop."""
-    session.install(str(wheel()), "uvloop")
+    session.install(str(wheel()))
     run_tests(session, options=["--uvloop"])
 
 

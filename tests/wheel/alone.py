@@ -27,11 +27,20 @@ from voucherify_async.emulator import Emulator
 
 CORE = {"aiohttp", "anyio", "msgspec"}
 # What the extras and the tests bring; none may be needed, so none may be there.
-FOREIGN = {"click", "fastapi", "hypothesis", "mypy", "opentelemetry-api", "polars", "pytest", "rich", "ruff", "uvloop"}
+FOREIGN = {
+    "click",
+    "fastapi",
+    "hypothesis",
+    "mypy",
+    "opentelemetry-api",
+    "polars",
+    "pytest",
+    "rich",
+    "ruff",
+    "uvloop",
+}
 
-OF_EXTRAS = tuple(
-    f"voucherify_async.{part}" for part in ("cli.", "integrations.fastapi", "integrations.otel")
-)
+OF_EXTRAS = tuple(f"voucherify_async.{part}" for part in ("cli.", "integrations.fastapi", "integrations.otel"))
 
 
 def look_at_what_is_installed() -> None:
