@@ -288,10 +288,11 @@ async def test_waiting_for_a_connection_has_a_limit_and_an_error_of_its_own(emul
 
 
 async def test_a_deadline_in_the_queue_is_no_unknown_outcome(emulator: Emulator) -> None:
-    emulator.faults.add(Fault(kind="delay", delay=30))
     async with emulator.client(pool=PoolLimits(max_connections=1)) as client:
+        await client.orders.list()  # tells that there is no limit, which the next would else wait to hear of
+        emulator.faults.add(Fault(kind="delay", delay=30))
         slow = asyncio.create_task(client.orders.list())
-        await until(lambda: bool(emulator.requests))
+        await until(lambda: len(emulator.requests) == 2)
         with pytest.raises(RequestTimeoutError) as caught:
             await client.with_options(timeout=0.02).orders.create(NewOrder(amount=1))
         assert (caught.value.attempts, caught.value.outcome_unknown) == (0, False)
