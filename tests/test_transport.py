@@ -231,7 +231,7 @@ async def test_a_deadline_while_a_connection_is_made_is_no_unknown_outcome() -> 
 
     listener = await asyncio.start_server(silent, "127.0.0.1", 0)
     url = f"https://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
-    async with VoucherifyClient("i", "t", base_url=url, timeouts=Timeouts(total=0.05)) as client:
+    async with VoucherifyClient("i", "t", base_url=url, timeouts=Timeouts(total=0.3)) as client:
         for call in (client.orders.create(NewOrder(amount=1)), client.exports.delete("exp_1")):
             with pytest.raises(RequestTimeoutError) as caught:
                 await call
