@@ -40,7 +40,10 @@ FOREIGN = {
     "uvloop",
 }
 
-OF_EXTRAS = tuple(f"voucherify_async.{part}" for part in ("cli.", "integrations.fastapi", "integrations.otel"))
+OF_EXTRAS = tuple(
+    f"voucherify_async.{part}"
+    for part in ("cli.", "integrations.fastapi", "integrations.otel", "integrations.redis")
+)
 
 
 def look_at_what_is_installed() -> None:
