@@ -16,6 +16,7 @@ BUILT = HERE / "dist"
 PYTHONS = nox.project.python_versions(nox.project.load_toml("pyproject.toml"), max_version="3.15")
 
 nox.options.default_venv_backend = "uv"
+nox.options.download_python = "never"
 nox.options.error_on_missing_interpreters = (
     False  # in CI neither: a version that is not there is said to be skipped
 )
