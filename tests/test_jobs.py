@@ -6,6 +6,7 @@ import datetime
 import email.utils
 import gc
 import os
+import random
 from pathlib import Path
 from typing import Any
 
@@ -406,6 +407,40 @@ async def test_fifty_waiting_exports_cost_one_request_a_look(
     assert all(export.result is not None and export.result.url for export in exports)
     looks = len(clock.sleeps) + 1
     assert emulator.effects.requests[LIST_EXPORTS] + emulator.effects.requests[GET_EXPORT] <= looks
+
+
+async def test_fifty_jobs_are_looked_at_no_more_often_than_one(emulator: Emulator) -> None:
+    emulator.pause_jobs()
+    looks = []
+    for count in (1, 50):
+        clock = FakeClock()
+        clock.random = random.Random(1).random  # type: ignore[method-assign]
+        async with emulator.client(clock=clock) as client:
+            jobs = [await client.orders.create_export() for _ in range(count)]
+            waiting = [asyncio.create_task(job.wait()) for job in jobs]
+            await until(lambda at=clock: len(at.sleeps) > 40)  # type: ignore[misc]
+            looks.append(clock.sleeps[:40])
+            for task in waiting:
+                task.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
+    assert looks[1] == looks[0]
+    assert min(looks[1][10:]) > LONGEST_INTERVAL / 2
+
+
+async def test_a_job_that_comes_later_does_not_change_how_often_the_others_are_looked_at(
+    emulator: Emulator, client: VoucherifyClient, clock: FakeClock
+) -> None:
+    emulator.pause_jobs()
+    waiting = [asyncio.create_task((await client.orders.create_export()).wait())]
+    await until(lambda: clock.sleeps[-1:] == [LONGEST_INTERVAL])
+    waiting.append(asyncio.create_task((await client.orders.create_export()).wait()))
+    begun = len(clock.sleeps)
+    await until(lambda: clock.sleeps[begun:].count(LONGEST_INTERVAL) >= 5)
+    # From half a second on, as for a job that is alone; and then all of them together.
+    assert len(clock.sleeps) - begun <= 15
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
 
 
 async def test_jobs_beyond_the_first_page_are_found_by_pages(emulator: Emulator, client: VoucherifyClient) -> None:

@@ -67,14 +67,14 @@ class Watch(Generic[S]):
         self.error: VoucherifyError | None = None
         self.trouble: VoucherifyError | None = None
         self.waiting = 0
-        self.interval = FIRST_INTERVAL
+        self.interval = 0.0
         self.due_at = 0.0
         self.failures = 0
         self.changed = asyncio.Event()
 
     def start_afresh(self) -> None:
         """Look at once, and often at first: somebody begins to wait, and nobody did."""
-        self.interval = FIRST_INTERVAL
+        self.interval = 0.0
         self.due_at = 0.0
         self.failures = 0
 
@@ -289,11 +289,13 @@ class Poller(Generic[S]):
         clock = self._session.clock
         now = clock.monotonic()
         self._not_before = max(self._not_before, now + min(pause, LONGEST_ASKED))
+        # One for all, and also for those that were looked at before their time: with a moment of its own for each
+        # job, every moment would be a look at all of them.
+        spread = 1 + JITTER * (2 * clock.random() - 1)
         for watch in watches:
             if watch.due_at <= now:
-                spread = 1 + JITTER * (2 * clock.random() - 1)
-                watch.due_at = now + watch.interval * spread
-                watch.interval = min(watch.interval * GROWTH, LONGEST_INTERVAL)
+                watch.interval = min(watch.interval * GROWTH or FIRST_INTERVAL, LONGEST_INTERVAL)
+            watch.due_at = now + watch.interval * spread
             found = news[watch.job_id]
             if not isinstance(found, VoucherifyError):
                 watch.trouble, watch.failures = None, 0
