@@ -35,7 +35,7 @@ from voucherify_async import (
     RetryPolicy,
     VoucherifyClient,
 )
-from voucherify_async.emulator import Emulator
+from voucherify_async.emulator import Clock, Emulator
 from voucherify_async.emulator.faults import Fault
 from voucherify_async.jobs import ImportJob
 from voucherify_async.poller import LONGEST_INTERVAL, PATIENCE
@@ -457,6 +457,23 @@ async def test_jobs_beyond_the_first_page_are_found_by_pages(emulator: Emulator,
     assert {result.done_count for result in await asyncio.gather(*waiting)} == {1}
     assert {export.status for export in await asyncio.gather(*waiting_too)} == {"DONE"}
     assert emulator.effects.requests[GET_ACTION] <= 125
+
+
+async def test_jobs_of_the_same_moment_are_not_lost_between_two_pages(clock: FakeClock) -> None:
+    time = Clock(at=1_800_000_000.0)
+    async with Emulator(seed=1, clock=time) as emulator, emulator.client(clock=clock) as client:
+        emulator.pause_jobs()
+        jobs = []
+        for number in range(151):  # the newest is alone, so that both of a pair stand at the end of its page
+            jobs.append(await client.orders.import_orders(orders(1, str(number))))
+            time.advance(number % 2)
+        waiting = [asyncio.create_task(job.wait()) for job in jobs]
+        await until(lambda: len(clock.sleeps) > 5)
+        assert emulator.effects.requests[LIST_ACTIONS] >= 10
+        assert emulator.effects.requests[GET_ACTION] == 0
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
 
 
 async def test_a_job_that_a_listing_does_not_reach_is_asked_for_by_itself(

@@ -5,6 +5,7 @@ for by themselves: 50 waiting imports cost one request per look, not 50.
 """
 
 import asyncio
+import datetime
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from copy import copy
@@ -48,6 +49,7 @@ _PASSING = (TransportError, ServerError, RateLimitError)
 _FETCHES_AT_ONCE: Final = 16
 _PAGE: Final = 100
 _MOST_PAGES: Final = 100
+_MILLISECOND: Final = datetime.timedelta(milliseconds=1)
 
 
 class Watch(Generic[S]):
@@ -349,7 +351,8 @@ class ImportSource:
 
     async def page(self, number: int, last: AsyncAction | None) -> Found[AsyncAction]:
         """`GET /v1/async-actions`, which pages by time."""
-        end_date = None if last is None else last.created_at
+        # "Scheduled before": others of the same millisecond may stand on this page, as far as it reaches.
+        end_date = None if last is None or last.created_at is None else last.created_at + _MILLISECOND
         response = await self._actions.with_http_info.list(limit=_PAGE, end_date=end_date)
         return _found(response, response.data.async_actions)
 
