@@ -111,6 +111,10 @@ class _Job(Generic[S, R]):
         check_seconds("timeout", timeout)
         return Snapshots(self._poller, self._watch, timeout)
 
+    def _expect_in(self, seconds: float) -> None:
+        """Have it looked at when it is likely to have ended, instead of at once."""
+        self._watch.expected_at = self._poller.now() + seconds
+
     def _outcome(self, snapshot: S) -> R:
         raise NotImplementedError
 
@@ -137,7 +141,7 @@ class Snapshots(Generic[S]):
         if self._ended:
             raise StopAsyncIteration
         if not self._begun and not self._watch.waiting:
-            self._watch.start_afresh()
+            self._watch.start_afresh(self._poller.now())
         self._begun = True
         known = self._watch.snapshot
         if known is None or not self._poller.is_final(known):

@@ -60,6 +60,7 @@ class Watch(Generic[S]):
         version: counts the news.
         error: what ends the waiting, None if nothing does.
         trouble: what went wrong with the last look and may pass.
+        expected_at: by the clock, when the job is likely to end; looks before that would only find it under way.
     """
 
     def __init__(self, job_id: str) -> None:
@@ -71,13 +72,14 @@ class Watch(Generic[S]):
         self.waiting = 0
         self.interval = 0.0
         self.due_at = 0.0
+        self.expected_at = 0.0
         self.failures = 0
         self.changed = asyncio.Event()
 
-    def start_afresh(self) -> None:
-        """Look at once, and often at first: somebody begins to wait, and nobody did."""
+    def start_afresh(self, now: float) -> None:
+        """Look as soon as that makes sense, and often at first: somebody begins to wait, and nobody did."""
         self.interval = 0.0
-        self.due_at = 0.0
+        self.due_at = min(self.expected_at, now + LONGEST_INTERVAL)
         self.failures = 0
 
     def publish(self, snapshot: S | None, error: VoucherifyError | None = None) -> None:
@@ -177,6 +179,10 @@ class Poller(Generic[S]):
             lambda wait: JobWaitStarted(wait, kind, job_id),
             lambda wait, error: JobWaitEnded(wait, kind, job_id, error, clock.monotonic() - begun),
         )
+
+    def now(self) -> float:
+        """By the clock that looks go by."""
+        return self._session.clock.monotonic()
 
     def _wake(self, watch: Watch[S]) -> None:
         running = asyncio.get_running_loop()
@@ -297,7 +303,8 @@ class Poller(Generic[S]):
         for watch in watches:
             if watch.due_at <= now:
                 watch.interval = min(watch.interval * GROWTH or FIRST_INTERVAL, LONGEST_INTERVAL)
-            watch.due_at = now + watch.interval * spread
+            until_expected = min(watch.expected_at - now, LONGEST_INTERVAL)
+            watch.due_at = now + max(watch.interval * spread, until_expected)
             found = news[watch.job_id]
             if not isinstance(found, VoucherifyError):
                 watch.trouble, watch.failures = None, 0

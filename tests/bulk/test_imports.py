@@ -34,6 +34,7 @@ from voucherify_async.bulk.imports import failures_of
 from voucherify_async.emulator import Emulator, Fault
 
 IMPORT = ("POST", "/v1/orders/import")
+GET_ACTION = ("GET", "/v1/async-actions/*")
 
 
 @pytest.fixture
@@ -70,6 +71,44 @@ async def test_it_is_cut_by_bytes(client: VoucherifyClient, emulator: Emulator) 
     bodies = [request.body or b"" for request in emulator.requests if request.path == "/v1/orders/import"]
     assert all(len(body) <= 1000 for body in bodies)
     assert min(len(body) for body in bodies[:-1]) > 950
+
+
+class ServiceTime:
+    """The client's time, as the emulator asks for it."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self.now = clock.wall
+
+
+@pytest.mark.parametrize(("seconds", "looks"), [(5, 1), (60, 6)])
+async def test_an_import_is_not_asked_for_while_it_is_known_to_be_under_way(
+    clock: FakeClock, seconds: float, looks: int
+) -> None:
+    async with Emulator(seed=1, import_seconds=seconds, clock=ServiceTime(clock)) as emulator:
+        async with emulator.client(clock=clock) as client:
+            await client.orders.import_all(some(20), max_bytes=1000)
+            alone, begun = emulator.effects.requests[GET_ACTION], clock.now
+            await client.orders.import_all(some(200), max_bytes=1000)
+            imports = emulator.effects.requests[IMPORT] - 1
+            asked = emulator.effects.requests[GET_ACTION] - alone
+    assert imports > 6
+    # The first one of a run is looked at as any import is. The last one is smaller, and takes as long all the same.
+    assert asked <= 2 * alone + looks * (imports - 2)
+    assert clock.now - begun <= imports * seconds + 20
+    assert max(clock.sleeps) <= 12  # progress is told on the way all the same
+
+
+async def test_an_import_that_takes_longer_than_the_one_before_is_waited_for(clock: FakeClock) -> None:
+    async with Emulator(seed=1, import_seconds=1, clock=ServiceTime(clock)) as emulator:
+        slower = iter([30.0, 2.0, 0.0])
+
+        def show(progress: BulkProgress) -> None:
+            if progress.job is not None and progress.job.status == "DONE":
+                emulator.import_seconds = next(slower, 0.0)
+
+        async with emulator.client(clock=clock) as client:
+            report = await client.orders.import_all(some(60), max_bytes=1000, on_progress=show)
+    assert told(report) == (60, 60, 0, 0)
 
 
 async def test_each_is_awaited_before_the_next(client: VoucherifyClient, emulator: Emulator) -> None:

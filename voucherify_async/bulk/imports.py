@@ -66,6 +66,7 @@ class Imports:
         self._tally = Tally(
             orders._session.clock, total=self._entries.total, on_progress=on_progress, on_failure=on_failure
         )
+        self._seconds_an_order = 0.0  # of the last import, as the service tells
         self._sent_any = False
         self._complaint: Exception | None = None  # of `on_progress`
         self._under_way: Sent | Accepted | None = None  # when an earlier run ended
@@ -194,7 +195,13 @@ class Imports:
                 async with self._turn:  # entered anew for each: one that ran out is not sent under
                     if job is None:
                         job = await self._send(piece)
-                    return await job.wait(timeout=self._timeout, on_progress=self._seen)
+                        # It takes about as long as the one before: looks until then would ask what is known.
+                        job._expect_in(self._seconds_an_order * len(piece.sendable))
+                    result = await job.wait(timeout=self._timeout, on_progress=self._seen)
+                ended = self._tally.job
+                took_ms = ended.processing_time if ended is not None else None
+                self._seconds_an_order = (took_ms or 0) / 1000 / len(piece.sendable)
+                return result
             except JobError as error:
                 if not (again and _has_ended_badly(error)):
                     raise
