@@ -2,6 +2,7 @@
 
 - `calls`: single calls, beside bare aiohttp with msgspec.
 - `peers`: single calls, import and decoding, beside bare aiohttp, the official SDK and others, against nginx.
+- `typical`: the requests of three typical jobs, beside a loop over the official SDK.
 - `imports`: up to 1,000,000 orders through `import_all`: time and memory as their number grows.
 - `upserts`: 200,000 orders through `upsert_all`, beside a loop written by hand.
 - `levels`: the concurrency that `upsert_all` finds by itself, beside fixed ones, against several services.
@@ -23,10 +24,12 @@ from benchmarks import calls, emulator
 from benchmarks.beside import run as beside
 from benchmarks.bulk import imports, levels, rows, upserts
 from benchmarks.processes import run as processes
+from benchmarks.typical import run as typical
 
 PARTS: Final[dict[str, Callable[[int], object]]] = {
     "calls": calls.run,
     "peers": beside.run,
+    "typical": lambda _: typical.run(),
     "imports": imports.run,
     "upserts": upserts.run,
     "levels": levels.run,

@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks.peers import official_sdk_python
+from benchmarks.typical.contestants import official_sdk
+from benchmarks.typical.results import Job
+from benchmarks.typical.run import count
 from voucherify_async.emulator import Emulator
 
 SCRIPT = Path(__file__).with_name("official_sdk_script.py")
@@ -42,3 +45,20 @@ async def test_the_official_sdk_goes_all_the_way(peer_python: Path) -> None:
     assert seen["total"] == 52
     assert (effects["web-1001"].created, effects["web-1001"].updated) == (1, 1)
     assert effects["old-7"].imported == 1
+
+
+@pytest.mark.peers
+@pytest.mark.parametrize(
+    ("job", "carried_out", "least_looks"),
+    [
+        (Job(name="import", work="import", count=4_100, service_seconds=2.0, speed=10.0), 3, 3),
+        (Job(name="exports", work="exports", count=5, service_seconds=3.0, speed=10.0), 5, 10),
+        (Job(name="sync", work="sync", count=150, rate_limit="100/minute", speed=60.0), 150, 0),
+    ],
+)
+async def test_typical_jobs_by_hand_are_done_and_counted(job: Job, carried_out: int, least_looks: int) -> None:
+    found = await count(job, official_sdk)
+    assert found.carried_out == carried_out
+    assert found.looks >= least_looks
+    assert (found.refused > 0) == (job.rate_limit is not None)
+    assert (found.lost, found.doubled) == (0, 0)
