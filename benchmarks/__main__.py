@@ -3,6 +3,7 @@
 - `calls`: single calls, beside bare aiohttp with msgspec.
 - `peers`: single calls, import and decoding, beside bare aiohttp, the official SDK and others, against nginx.
 - `typical`: the requests of three typical jobs, beside a loop over the official SDK.
+- `curves`: what a unit of work costs as the work grows: calls at a time, orders a page, waiting jobs, rows.
 - `imports`: up to 1,000,000 orders through `import_all`: time and memory as their number grows.
 - `upserts`: 200,000 orders through `upsert_all`, beside a loop written by hand.
 - `levels`: the concurrency that `upsert_all` finds by itself, beside fixed ones, against several services.
@@ -23,6 +24,7 @@ import msgspec
 from benchmarks import calls, emulator
 from benchmarks.beside import run as beside
 from benchmarks.bulk import imports, levels, rows, upserts
+from benchmarks.curves import run as curves
 from benchmarks.processes import run as processes
 from benchmarks.typical import run as typical
 
@@ -30,6 +32,7 @@ PARTS: Final[dict[str, Callable[[int], object]]] = {
     "calls": calls.run,
     "peers": beside.run,
     "typical": lambda _: typical.run(),
+    "curves": curves.run,
     "imports": imports.run,
     "upserts": upserts.run,
     "levels": levels.run,
@@ -38,19 +41,22 @@ PARTS: Final[dict[str, Callable[[int], object]]] = {
     "processes": processes.run,
 }
 BULK: Final = ("imports", "upserts", "levels", "rows")
+LONG: Final = (*BULK, "curves")
 
 
 def main() -> None:
     """Run the parts that are asked for."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--parts", default=",".join(PARTS), help="(default: %(default)s)")
-    parser.add_argument("--rounds", type=int, help="(default: 3 for bulk, 5 for the rest)")
+    parser.add_argument(
+        "--rounds", type=int, help="(default: 3 for bulk and curves, 5 for the rest; typical has one)"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to this file")
     args = parser.parse_args()
     parts = args.parts.replace("bulk", ",".join(BULK)).split(",")
     if unknown := [part for part in parts if part not in PARTS]:
         parser.error(f"there is no part called {unknown[0]!r}, but {', '.join(PARTS)} and bulk")
-    found = {part: PARTS[part](args.rounds or (3 if part in BULK else 5)) for part in parts}
+    found = {part: PARTS[part](args.rounds or (3 if part in LONG else 5)) for part in parts}
     if args.json is not None:
         args.json.write_bytes(msgspec.json.format(msgspec.json.encode(found)))
 

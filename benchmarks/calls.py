@@ -47,8 +47,8 @@ def new_order(number: int) -> NewOrder:
     )
 
 
-async def measured(work: Work, calls: int) -> Cost:
-    """Do `calls` calls at the usual concurrency."""
+async def measured(work: Work, calls: int, concurrency: int = CONCURRENCY) -> Cost:
+    """Do `calls` calls, so many at a time."""
     numbers = iter(range(calls))
 
     async def worker() -> None:
@@ -57,7 +57,7 @@ async def measured(work: Work, calls: int) -> Cost:
 
     gc.collect()
     wall, cpu = time.perf_counter(), time.process_time()
-    await asyncio.gather(*(worker() for _ in range(CONCURRENCY)))
+    await asyncio.gather(*(worker() for _ in range(concurrency)))
     cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
     return Cost(cpu / calls * 1e6, calls / wall)
 
