@@ -27,7 +27,12 @@ from benchmarks.beside.results import Codecs, Found, Import, Load, Machine, Resu
 from benchmarks.beside.run import CALLS, SLOW, Field, loads, worker
 from benchmarks.beside.standin import ORDER, ORDERS, answer_to
 from benchmarks.beside.table import calls_table, parts_table, tables, waits_table
+from benchmarks.curves.plot import plot as curves_plot
+from benchmarks.curves.results import Curve, Curves, Point
+from benchmarks.curves.table import tables as curves_tables
 from benchmarks.peers import UnavailableError
+from benchmarks.typical.results import Counted, Job, Typical
+from benchmarks.typical.table import tables as typical_tables
 from voucherify_async import Order, OrderPage
 
 HERE = Path(sys.executable)
@@ -322,6 +327,58 @@ def test_the_command_writes_the_tables_and_the_plot(tmp_path: Path, monkeypatch:
     assert "old" not in written
     assert written.endswith(f"{readme.END}\n\nMore.\n")
     assert picture.read_text(encoding="utf-8") == plot(RESULTS)
+
+
+def command_line(monkeypatch: pytest.MonkeyPatch, folder: Path, parts: dict[str, object], *options: str) -> Path:
+    page, found = folder / "README.md", folder / "results.json"
+    page.write_text(f"{readme.BEGIN}\nold\n{readme.END}\n", encoding="utf-8")
+    found.write_bytes(msgspec.json.encode(parts))
+    monkeypatch.setattr(sys, "argv", ["readme", str(found), "--readme", str(page), *options])
+    return page
+
+
+def test_the_command_writes_the_parts_that_are_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = Job(name="sync", work="sync", count=1, rate_limit="1/minute", speed=1.0)
+    typical = Typical([job], {"sync": {OURS: Counted(requests={}, refused=0, seconds=1.0, lost=0, doubled=0)}})
+    line = {OURS: [Point(1, [1.0])], "by hand": [Point(1, [2.0])]}
+    curve = Curve(work="get", size="calls", cost="CPU", by_hand="aiohttp", lines=line)
+    curves = Curves(machine=RESULTS.machine, rounds=1, curves=[curve])
+    picture = tmp_path / "curves.svg"
+    page = command_line(
+        monkeypatch, tmp_path, {"typical": typical, "curves": curves, "levels": {}}, "--curves", str(picture)
+    )
+    readme.main()
+    written = page.read_text(encoding="utf-8")
+    both = (typical_tables(typical).strip(), curves_tables(curves).strip())
+    places = [written.index(one) for one in (both[0], "work grows](curves.svg)", both[1])]
+    assert places == sorted(places)
+    assert picture.read_text(encoding="utf-8") == curves_plot(curves)
+
+
+@pytest.mark.parametrize(
+    ("parts", "options", "message"),
+    [
+        ({"calls": 1}, [], "none of the parts that are shown"),
+        ({"peers": RESULTS}, ["--curves", "c.svg"], "no part `curves`"),
+        ({}, ["--plot", "p.svg"], "no part `peers`"),
+    ],
+)
+def test_the_command_says_what_is_not_there_and_writes_nothing(
+    parts: dict[str, object],
+    options: list[str],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    page = command_line(monkeypatch, tmp_path, parts, *options)
+    before = page.read_text(encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit):
+        readme.main()
+    assert message in capsys.readouterr().err
+    assert page.read_text(encoding="utf-8") == before
+    assert not list(tmp_path.glob("*.svg"))
 
 
 def test_the_command_leaves_a_readme_without_markers_as_it_is(
