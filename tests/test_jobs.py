@@ -37,8 +37,9 @@ from voucherify_async import (
 )
 from voucherify_async.emulator import Clock, Emulator
 from voucherify_async.emulator.faults import Fault
+from voucherify_async.events import JobKind
 from voucherify_async.jobs import ImportJob
-from voucherify_async.poller import LONGEST_INTERVAL, PATIENCE
+from voucherify_async.poller import LONGEST_INTERVAL, PATIENCE, Found, Poller
 
 LIST_ACTIONS = ("GET", "/v1/async-actions")
 GET_ACTION = ("GET", "/v1/async-actions/*")
@@ -474,6 +475,43 @@ async def test_jobs_of_the_same_moment_are_not_lost_between_two_pages(clock: Fak
         for task in waiting:
             task.cancel()
         await asyncio.gather(*waiting, return_exceptions=True)
+
+
+class Listing:
+    """Where 100 jobs stand on a page, and the last two of a page on the next one again."""
+
+    kind: JobKind = "import"
+
+    def __init__(self, most_pages: int) -> None:
+        self.most_pages = most_pages
+        self.asked = 0
+
+    async def page(self, number: int, last: AsyncAction | None) -> Found[AsyncAction]:
+        self.asked += 1
+        return Found({str(job): AsyncAction(id=str(job)) for job in range(98 * number, 98 * number + 100)}, {})
+
+    async def one(self, job_id: str) -> Found[AsyncAction]:
+        raise AssertionError(job_id)
+
+    def is_final(self, snapshot: AsyncAction) -> bool:
+        return False
+
+    def is_complete(self, snapshot: AsyncAction) -> bool:
+        return True
+
+
+async def test_a_listing_is_read_as_far_as_it_brings_jobs_that_are_waited_for(client: VoucherifyClient) -> None:
+    job_ids = {str(job) for job in range(98, 10_098)}
+    endless, short = Listing(1_000), Listing(100)
+    found, _, requests = await Poller(client._session, endless)._listed(job_ids)
+    assert found.keys() == job_ids
+    assert requests == endless.asked == 103
+    found, _, requests = await Poller(client._session, short)._listed(job_ids)
+    assert len(found) == 9802
+    assert requests == short.asked == 100
+    nobodys = Listing(1_000)
+    await Poller(client._session, nobodys)._listed({"98", "99", "somewhere", "else"})
+    assert nobodys.asked == 2
 
 
 async def test_a_job_that_a_listing_does_not_reach_is_asked_for_by_itself(

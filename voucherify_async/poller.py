@@ -6,6 +6,7 @@ for by themselves: 50 waiting imports cost one request per look, not 50.
 
 import asyncio
 import datetime
+import sys
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from copy import copy
@@ -48,7 +49,6 @@ LONGEST_ASKED: Final = 3600.0
 _PASSING = (TransportError, ServerError, RateLimitError)
 _FETCHES_AT_ONCE: Final = 16
 _PAGE: Final = 100
-_MOST_PAGES: Final = 100
 _MILLISECOND: Final = datetime.timedelta(milliseconds=1)
 
 
@@ -103,9 +103,11 @@ class Source(Protocol[S]):
 
     Attributes:
         kind: of job, for events.
+        most_pages: that its listing has.
     """
 
     kind: JobKind
+    most_pages: int
 
     async def one(self, job_id: str) -> Found[S]:
         """Ask for one job, with its result if it is done."""
@@ -274,7 +276,7 @@ class Poller(Generic[S]):
         """
         missing, listed, pause, requests = set(job_ids), dict[str, S](), 0.0, 0
         last: S | None = None
-        for number in range(1, _MOST_PAGES + 1):
+        for number in range(1, self._source.most_pages + 1):
             page = await self._source.page(number, last)
             requests = number
             news = {job_id: state for job_id, state in page.snapshots.items() if job_id in missing}
@@ -347,6 +349,7 @@ class ImportSource:
     """Imports are async actions. Their list is the newest first, and has no results."""
 
     kind: JobKind = "import"
+    most_pages: int = sys.maxsize  # they go by time
 
     def __init__(self, actions: AsyncActions) -> None:
         self._actions = actions
@@ -376,6 +379,7 @@ class ExportSource:
     """Exports; their list has the address of the file."""
 
     kind: JobKind = "export"
+    most_pages: int = 100  # as of orders; the documents name no number for exports
 
     def __init__(self, exports: Exports) -> None:
         self._exports = exports
