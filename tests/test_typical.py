@@ -53,7 +53,7 @@ def test_the_table_has_a_row_for_each_client_of_each_job_and_names_who_is_missin
     assert len({line.count("|") for line in lines}) == 1
     assert f"| {JOBS[0].name} | {OURS} | 1,230 | 1,000 | 30 | 200 | 61 s | 0 | 1 |" in lines
     assert "takes 5 s for an import" in shown
-    assert "a limit of 2000 a minute" in shown
+    assert "a limit of 2,000 a minute" in shown
     assert f"Not counted: {OFFICIAL} (no network)." in shown
     assert msgspec.json.decode(msgspec.json.encode(typical), type=Typical) == typical
 

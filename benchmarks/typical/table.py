@@ -28,7 +28,7 @@ def _body(typical: Typical) -> Iterator[list[str]]:
 
 def conditions(typical: Typical) -> str:
     """What the figures depend on."""
-    told = "; ".join(_condition(job) for job in typical.jobs)
+    told = ". ".join(_condition(job) for job in typical.jobs)
     speeds = " to ".join(f"{speed:g}" for speed in sorted({job.speed for job in typical.jobs}))
     return (
         f"Counted by the emulator. {told}. The loop by hand sends imports of 2,000 orders and looks at each import "
@@ -39,8 +39,9 @@ def conditions(typical: Typical) -> str:
 
 
 def _condition(job: Job) -> str:
-    if job.work == "sync":
-        return f"The {job.name}: with a limit of {(job.rate_limit or 'none').replace('/', ' a ')}"
+    if job.rate_limit is not None:
+        number, _, period = job.rate_limit.partition("/")
+        return f"The {job.name}: with a limit of {int(number):,} a {period}"
     each = "import" if job.work == "import" else "export"
     return f"The {job.name}: the service takes {job.service_seconds:g} s for an {each}"
 
