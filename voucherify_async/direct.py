@@ -162,7 +162,7 @@ class DirectPath:
         self._idle.give_back()
 
     def close(self) -> None:
-        """Take the timers away and close the idle connections. Those in use are the session's."""
+        """Take the timers away. The connections are the session's, also the idle ones from now on."""
         self._silences.close()
         self._idle.close()
 

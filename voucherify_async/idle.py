@@ -48,12 +48,11 @@ class IdleConnections:
             self._kept.pop()[0].release()
 
     def close(self) -> None:
-        """Close all."""
+        """Give all to aiohttp's pool, which waits until they are closed when it is closed itself."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        while self._kept:
-            self._kept.pop()[0].close()
+        self.give_back()
 
     def _end_old(self) -> None:
         self._timer = None
