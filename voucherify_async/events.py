@@ -32,8 +32,11 @@ from typing import Literal, TypeAlias
 import msgspec
 
 WaitReason: TypeAlias = Literal["rate_limit", "pool", "repeat", "retry_budget"]
+"""What a call waits for, see `Waiting`."""
 JobKind: TypeAlias = Literal["import", "export"]
+"""The kinds of jobs."""
 RunKind: TypeAlias = Literal["upsert_all", "import_all"]
+"""The kinds of runs over many orders."""
 
 
 class CallInfo(msgspec.Struct, frozen=True, gc=False):
@@ -255,3 +258,4 @@ Event: TypeAlias = (
     | RunStarted
     | RunEnded
 )
+"""What the function may be told of."""

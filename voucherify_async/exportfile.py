@@ -102,7 +102,7 @@ class ExportRows:
         """The next rows, as many as come together; none at the end.
 
         Raises:
-            as `ExportJob.rows`.
+            ApiError, ConnectError, RequestTimeoutError, DecodeError, ClientClosedError: as `ExportJob.rows`.
         """
         rows: list[OrderRow] = []
         while not rows and not self._ended:

@@ -53,7 +53,7 @@ class _Job(Generic[S, R]):
     """
 
     def __init__(self, job_id: str, poller: Poller[S]) -> None:
-        self.id: Final = job_id
+        self.id: Final[str] = job_id
         self._poller = poller
         self._watch: Watch[S] = Watch(job_id)
 
@@ -308,7 +308,8 @@ class ExportJob(_Job[Export, Export]):
 
         Raises:
             ImportError: polars is not installed; nothing was sent.
-            As `rows`.
+            ExportFailedError, JobTimeoutError, JobError: as `wait`.
+            ApiError, ConnectError, RequestTimeoutError, DecodeError, ClientClosedError: as `rows`.
 
         Repeated after a failure: yes, as `rows`.
         Source: OpenAPI v2018-08-01, `GET /v1/exports/{export_Id}` on the download host.
