@@ -4,7 +4,7 @@ BIN := .venv/bin
 DATA ?=
 PART ?=
 
-.PHONY: demo test lint types pytest package matrix bench faults peers clean
+.PHONY: demo test lint types pytest package matrix docs bench faults peers clean
 
 demo: .venv/ready
 	$(BIN)/voucherify-async demo $(if $(DATA),--data '$(DATA)')
@@ -34,6 +34,11 @@ package: .venv/ready
 matrix: .venv/ready
 	$(BIN)/nox
 
+# The site, into site/: `python3 -m http.server --directory site` shows it. Any warning fails. What it is built with has an
+# environment of its own, so that the tests need not wait for it.
+docs: .venv-docs/ready
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict --quiet
+
 # All parts; or some: make bench PART=calls, PART=peers, PART=bulk, PART=imports,levels.
 bench: .venv/ready
 	$(BIN)/python -m benchmarks $(if $(PART),--parts '$(PART)')
@@ -57,5 +62,10 @@ peers: .venv/ready
 	$(BIN)/python -m benchmarks.redisserver
 	@touch $@
 
+.venv-docs/ready: pyproject.toml
+	$(PYTHON) -m venv .venv-docs
+	.venv-docs/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	@touch $@
+
 clean:
-	rm -rf .venv .peers .nox .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage* coverage-report.txt dist
+	rm -rf .venv .venv-docs .peers .nox site .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage* coverage-report.txt dist
