@@ -1,61 +1,14 @@
-"""The examples and the README's snippets run, as they are, against the emulator."""
+"""The examples run, as they are, against the emulator."""
 
-import asyncio
-import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.snippets import PYTEST_INI, ROOT, run_python
 from voucherify_async.emulator import Emulator
 
-ROOT = Path(__file__).resolve().parents[1]
 SCRIPTS = sorted(path for path in (ROOT / "examples").glob("*.py") if not path.name.startswith(("test_", "__")))
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-SNIPPETS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-PYTEST_INI = "[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\n"
-
-
-# A snippet stands for the inside of an async function that has a client.
-RUN_SNIPPET = """
-import ast, asyncio
-from pathlib import Path
-from voucherify_async import VoucherifyClient
-
-async def main():
-    source = Path("snippet.py").read_text(encoding="utf-8")
-    code = compile(source, "snippet.py", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-    async with VoucherifyClient.from_env() as client:
-        await eval(code, {"client": client})
-
-asyncio.run(main())
-"""
-
-
-async def run(emulator: Emulator, *command: str, folder: Path) -> str:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-W",
-        "error",
-        *command,
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        env={
-            "VOUCHERIFY_APP_ID": emulator.app_id,
-            "VOUCHERIFY_APP_TOKEN": emulator.app_token,
-            "VOUCHERIFY_BASE_URL": emulator.url,
-            "VOUCHERIFY_WEBHOOK_SECRET": "a-secret-of-webhooks",
-            "PYTHONPATH": str(ROOT),
-            "PYTHONIOENCODING": "utf-8",
-        },
-    )
-    output = (await process.communicate())[0].decode()
-    assert process.returncode == 0, output
-    return output
-
 
 SAYS = {
     "quickstart.py": "web-1001 is PAID\n1 orders, the latest: web-1001",
@@ -73,7 +26,7 @@ SAYS = {
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
 async def test_an_example_does_what_it_says(emulator: Emulator, script: Path, tmp_path: Path) -> None:
-    assert SAYS[script.name] in await run(emulator, str(script), folder=tmp_path)
+    assert SAYS[script.name] in await run_python(emulator, str(script), folder=tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -87,21 +40,4 @@ async def test_the_examples_of_test_suites_pass(
     for file in files:
         shutil.copy(ROOT / "examples" / file, tmp_path)
     (tmp_path / "pytest.ini").write_text(PYTEST_INI)
-    assert f"{passed} passed" in await run(emulator, "-m", "pytest", "-q", ".", folder=tmp_path)
-
-
-def test_the_readme_has_snippets() -> None:
-    assert len(SNIPPETS) >= 5
-
-
-@pytest.mark.parametrize("number", range(len(SNIPPETS)))
-async def test_a_snippet_of_the_readme_runs(emulator: Emulator, number: int, tmp_path: Path) -> None:
-    snippet = SNIPPETS[number]
-    if "def test_" in snippet:
-        (tmp_path / "test_snippet.py").write_text(snippet, encoding="utf-8")
-        (tmp_path / "pytest.ini").write_text(PYTEST_INI)
-        assert "1 passed" in await run(emulator, "-m", "pytest", "-q", ".", folder=tmp_path)
-        return
-    (tmp_path / "snippet.py").write_text(snippet, encoding="utf-8")
-    (tmp_path / "run.py").write_text(RUN_SNIPPET, encoding="utf-8")
-    await run(emulator, "run.py", folder=tmp_path)
+    assert f"{passed} passed" in await run_python(emulator, "-m", "pytest", "-q", ".", folder=tmp_path)
