@@ -53,6 +53,7 @@ __all__ = [
 ]
 
 SIGNATURE_HEADER: Final = "x-voucherify-signature"
+"""The header that a webhook is signed in."""
 # An order has at most 500 items, and the redemption that is told with it shows them once more.
 _MAX_BODY_BYTES: Final = 1024 * 1024
 
