@@ -1,24 +1,10 @@
-"""The snippets of the guide run, as they are."""
+"""The guide names all that is told; its snippets run beside those of the other guides."""
 
 import re
-from pathlib import Path
 
-import pytest
-
-from tests.test_examples import ROOT, RUN_SNIPPET, run
-from voucherify_async.emulator import Emulator
+from tests.snippets import ROOT
 
 GUIDE = (ROOT / "docs" / "guides" / "observability.md").read_text(encoding="utf-8")
-SNIPPETS = re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL)
-
-
-@pytest.mark.parametrize("number", range(4))
-async def test_a_snippet_runs(emulator: Emulator, number: int, tmp_path: Path) -> None:
-    assert len(SNIPPETS) == 4
-    emulator.import_seconds = 0
-    (tmp_path / "snippet.py").write_text(SNIPPETS[number], encoding="utf-8")
-    (tmp_path / "run.py").write_text(RUN_SNIPPET, encoding="utf-8")
-    await run(emulator, "run.py", folder=tmp_path)
 
 
 def test_every_metric_and_attribute_is_named() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_examples import PYTEST_INI, ROOT, run
+from tests.snippets import PYTEST_INI, ROOT, run_python
 from voucherify_async.emulator import Emulator
 
 GUIDE = (ROOT / "docs" / "guides" / "services.md").read_text(encoding="utf-8")
@@ -21,7 +21,7 @@ async def test_a_section_runs(emulator: Emulator, title: str, tmp_path: Path) ->
     (tmp_path / "pytest.ini").write_text(PYTEST_INI)
     tested = SECTIONS[title].count("def test_")
     command = ("-m", "pytest", "-q", ".") if tested else ("test_section.py",)
-    output = await run(emulator, *command, folder=tmp_path)
+    output = await run_python(emulator, *command, folder=tmp_path)
     assert not tested or f"{tested} passed" in output
 
 
