@@ -113,10 +113,19 @@ async def kill_one_at_work(
             found: list[Any] = await redis.xpending_range("voucherify", "taskiq", "-", "+", 10, str(worker))
             return found
 
+        async def stop_one_at_work() -> int:
+            """Stopped before it is looked at: else it may be done with its task before it is killed."""
+            while True:
+                for worker in range(WORKERS):
+                    place.processes[worker].send_signal(signal.SIGSTOP)
+                    if await tasks_of(worker):
+                        return worker
+                    place.processes[worker].send_signal(signal.SIGCONT)
+
         async with asyncio.timeout(60):
             while emulator.effects.handled[route] < after:
                 await asyncio.sleep(0.01)
-        (victim, *_) = [worker for worker in range(WORKERS) if await tasks_of(worker)]
+            victim = await stop_one_at_work()
         place.processes[victim].send_signal(signal.SIGKILL)
         await place.processes[victim].wait()
         assert await tasks_of(victim), "others have to take them up"
