@@ -138,7 +138,7 @@ class TestSignatures:
         with pytest.raises(WebhookSignatureError):
             verify_signature(b"{}", sign(b"{}", "older"), "new", "old")
 
-    @pytest.mark.parametrize("secrets", [(), ("",), ("a", ""), (b"a",), (None,)])
+    @pytest.mark.parametrize("secrets", [(), ("",), ("a", ""), (b"a",), (None,), ("a", "\udcff")])
     def test_secrets_that_anybody_has(self, secrets: tuple[Any, ...]) -> None:
         for use in (lambda: verify_signature(b"{}", "", *secrets), lambda: WebhookReceiver(*secrets)):
             with pytest.raises(ConfigurationError) as caught:
@@ -148,6 +148,10 @@ class TestSignatures:
     def test_a_decoded_payload_is_refused(self) -> None:
         with pytest.raises(ConfigurationError, match="payload: must be bytes as they came, not dict"):
             verify_signature({}, "", SECRET)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+
+    def test_a_signature_as_the_bytes_of_a_header_is_refused(self) -> None:
+        with pytest.raises(ConfigurationError, match="signature: must be the header's text, not bytes"):
+            verify_signature(b"{}", b"0" * 64, SECRET)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
 
     async def test_no_secret_shows(self, secret_watch: SecretWatch) -> None:
         secret_watch.learn("the webhooks' secret", SECRET)
@@ -162,6 +166,8 @@ class TestSignatures:
             verify_signature(b"{}", "0" * 64, SECRET)
         with pytest.raises(ConfigurationError):
             WebhookReceiver(SECRET, "")
+        with pytest.raises(ConfigurationError):
+            WebhookReceiver(f"{SECRET}\udcff")
         with pytest.raises(ConfigurationError):
             WebhookReceiver(SECRET, max_body_bytes=0)
 

@@ -147,7 +147,7 @@ class WebhookReceiver:
         max_body_bytes: the longest payload that is taken; 1 MiB if not given.
 
     Raises:
-        ConfigurationError: there is no secret, or one is empty: anybody could sign with that.
+        ConfigurationError: there is no secret, or one is no UTF-8, or empty: anybody could sign with that.
     """
 
     __slots__ = ("_keys", "_most_bytes")
@@ -171,6 +171,7 @@ class WebhookReceiver:
         Raises:
             WebhookSignatureError: Voucherify did not send it, or not for this project.
             WebhookPayloadError: it is too long, or no JSON object.
+            ConfigurationError: the signature is no text.
         """
         payload = bytearray()
         async for chunk in chunks:
@@ -191,7 +192,7 @@ def verify_signature(payload: bytes, signature: str | None, *secrets: str) -> No
 
     Raises:
         WebhookSignatureError: it was not.
-        ConfigurationError: there is no secret, or one is empty.
+        ConfigurationError: there is no secret, or one is empty or no UTF-8; or another argument is of no such type.
     """
     try:
         keys = _keys(secrets)
@@ -255,13 +256,18 @@ def _keys(secrets: Iterable[str]) -> tuple[hmac.HMAC, ...]:
     for secret in secrets:
         if not isinstance(secret, str) or not secret:
             raise ConfigurationError("secrets", "must be texts that are not empty")
-        keys.append(hmac.new(secret.encode(), digestmod=hashlib.sha256))
+        try:
+            keys.append(hmac.new(secret.encode(), digestmod=hashlib.sha256))
+        except UnicodeEncodeError:  # which holds the text; bytes that are no UTF-8 come so from the environment
+            raise ConfigurationError("secrets", "must be UTF-8") from None
     if not keys:
         raise ConfigurationError("secrets", "are missing; the project's settings show one")
     return tuple(keys)
 
 
 def _verify(payload: bytes | bytearray, signature: str | None, keys: tuple[hmac.HMAC, ...]) -> None:
+    if not isinstance(signature, str | None):
+        raise ConfigurationError("signature", f"must be the header's text, not {type(signature).__name__}")
     # A header may hold anything; `compare_digest` refuses text that is not ASCII, and takes any bytes.
     given = (signature or "").encode(errors="replace")
     fitting = [hmac.compare_digest(_signature(payload, key).encode(), given) for key in keys]
