@@ -13,7 +13,7 @@ import msgspec
 from redis.asyncio import Redis
 from taskiq_redis import RedisStreamBroker
 
-from voucherify_async import BulkReport, BulkStoppedError, VoucherifyClient, read_orders
+from voucherify_async import BulkReport, BulkStoppedError, ConfigurationError, VoucherifyClient, read_orders
 from voucherify_async.integrations.redis import RedisLease, RedisRateLimiter
 
 How = Literal["upsert_all", "import_all"]
@@ -117,7 +117,11 @@ async def move(run: dict[str, object], part: int) -> None:
                     if not await redis.hexists(plan.reports, str(part)):
                         report = await move_part(client, plan, part, redis, lease)
                         await redis.hset(plan.reports, str(part), msgspec.json.encode(report))
-            except BulkStoppedError as error:  # the service is away, or the lease was lost: nothing is lost
+            except (BulkStoppedError, ConfigurationError) as error:
+                # The service is away, or the lease was lost: nothing is lost. Or one that was taken for dead lives,
+                # and has the checkpoint open until it finds out.
+                if isinstance(error, ConfigurationError) and not isinstance(error.__cause__, BlockingIOError):
+                    raise
                 log.warning("part %d stopped, and goes on in a while: %s", part, error)
                 await asyncio.sleep(5)
 

@@ -95,8 +95,9 @@ def test_another_file_is_left_as_it_is(tmp_path: Path, content: bytes) -> None:
 def test_two_runs_cannot_have_it(tmp_path: Path) -> None:
     path = tmp_path / "state"
     journal = Journal(path, "upsert_all", lambda record: None)
-    with pytest.raises(ConfigurationError, match="in use"):
+    with pytest.raises(ConfigurationError, match="in use") as caught:
         Journal(path, "upsert_all", lambda record: None)
+    assert isinstance(caught.value.__cause__, BlockingIOError)
     journal.remove()
     assert not path.exists()
     Journal(path, "upsert_all", lambda record: None).close()

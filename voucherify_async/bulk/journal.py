@@ -186,9 +186,9 @@ def _locked(path: Path) -> FileIO:
             with suppress(FileNotFoundError):
                 if os.path.samestat(os.fstat(file.fileno()), path.stat()):
                     return file
-        except BlockingIOError:
+        except BlockingIOError as error:  # by which a caller tells it from a wrong file: later, it may do
             file.close()
-            raise ConfigurationError("checkpoint", f"is in use by another run: {path}") from None
+            raise ConfigurationError("checkpoint", f"is in use by another run: {path}") from error
         except BaseException:
             file.close()
             raise

@@ -296,8 +296,8 @@ class Orders(Resource):
             The report: `read`, `done`, `failed` (each with key and reason), `retried`, `seconds`.
 
         Raises:
-            ConfigurationError: an argument does not fit, or an entry of the source is no order or has no key.
-                Nothing was sent.
+            ConfigurationError: an argument does not fit, or an entry of the source is no order or has no key; or
+                another run has the checkpoint open, and its cause is a `BlockingIOError`. Nothing was sent.
             BulkStoppedError: the run could not go on, or an entry of the source does not fit when something was
                 sent already; it has the `report`, and its cause says why.
             OSError: the checkpoint cannot be opened; nothing was sent.
@@ -360,8 +360,8 @@ class Orders(Resource):
             The report: `read`, `done`, `failed` (each with key and reason), `retried`, `seconds`.
 
         Raises:
-            ConfigurationError: an argument does not fit, or an entry of the source is no order or has no key.
-                Nothing was sent.
+            ConfigurationError: an argument does not fit, or an entry of the source is no order or has no key; or
+                another run has the checkpoint open, and its cause is a `BlockingIOError`. Nothing was sent.
             BulkStoppedError: the run could not go on, or an entry of the source does not fit when something was
                 sent already; it has the `report`, and its cause says why.
             OSError: the checkpoint cannot be opened; nothing was sent.

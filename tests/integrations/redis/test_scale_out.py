@@ -8,14 +8,16 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import pytest
 from redis.asyncio import Redis
 
 from benchmarks.redisserver import RedisServer
+from tests.fakes import until
 from voucherify_async import NewOrder
+from voucherify_async.bulk.journal import Journal
 from voucherify_async.emulator import Emulator
 
 ROOT = Path(__file__).parents[3]
@@ -163,6 +165,22 @@ async def test_every_order_arrives_with_its_last_value_though_a_worker_is_killed
     orders = 2000
     report = await scale_out(emulator, server, tmp_path, how=how, orders=orders, parts=parts, gone=1.5)
     await check(emulator, report, orders, parts)
+
+
+@pytest.mark.parametrize("how", ["upsert_all", "import_all"])
+async def test_a_worker_that_was_taken_for_dead_and_is_not_ends_no_run(
+    server: RedisServer, emulator: Emulator, tmp_path: Path, how: Literal["upsert_all", "import_all"]
+) -> None:
+    write_orders(tmp_path / "orders.jsonl", 40)
+    still_open = Journal(tmp_path / "run.0.state", how, lambda record: None)
+    async with site(emulator, server, tmp_path, gone=2, workers=1) as place:
+        run = await place.run(how, tmp_path / "orders.jsonl", 2)
+        log = tmp_path / "worker-0.log"
+        await until(lambda: b"in use by another run" in log.read_bytes(), lambda: asyncio.sleep(0.01))
+        still_open.close()
+        output, errors = await run.communicate()
+        assert run.returncode == 0, errors.decode()
+    await check(emulator, msgspec.json.decode(output), 40, 2)
 
 
 async def test_a_source_that_cannot_be_read_ends_the_run_with_a_word(
