@@ -90,3 +90,10 @@ def test_nothing_of_the_answer_is_shown_but_logged(caplog: pytest.LogCaptureFixt
     assert not [part for part in ("zoe", "d-7", "v-7", "b-7", "p-7") if part in said]
     assert "answered with 422" in caplog.text
     assert "v-7" in caplog.text
+
+
+def test_what_a_caller_sent_writes_no_lines_of_its_own(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING, "voucherify_async.integrations"):
+        told(NotFoundError(status=404, message="no order 7\nERROR\x1b[2J\u2028Zoë"))
+    (record,) = caplog.records
+    assert r"no order 7\nERROR\x1b[2J\u2028Zoë" in record.getMessage()
