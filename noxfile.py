@@ -17,9 +17,8 @@ PYTHONS = nox.project.python_versions(nox.project.load_toml("pyproject.toml"), m
 
 nox.options.default_venv_backend = "uv"
 nox.options.download_python = "never"
-nox.options.error_on_missing_interpreters = (
-    False  # in CI neither: a version that is not there is said to be skipped
-)
+# In CI neither: a version that is not there is said to be skipped.
+nox.options.error_on_missing_interpreters = False
 # Those of pyenv are found, though none of them may be the one that is chosen.
 os.environ["PATH"] = os.pathsep.join(
     [*map(str, sorted(Path.home().glob(".pyenv/versions/3.*/bin"))), os.environ["PATH"]]
