@@ -104,6 +104,17 @@ async def test_a_scout_that_is_never_heard_of_holds_nobody_up_for_more_than_a_se
     assert 0.8 < await ask(other) - before < 2
 
 
+@pytest.mark.parametrize("field", ["next", "paused"])
+async def test_a_moment_of_a_clock_that_was_ahead_holds_nobody_up(shared: RedisClient, field: str) -> None:
+    limiter = RedisRateLimiter(shared, "shop")
+    await ask(limiter, told(60_000, 59_999))
+    await until_kept(shared, "limit")
+    ahead = round((time.time() + 2 * 3600) * 1_000_000)
+    (key,) = limiter._keys
+    await shared.execute_command("HSET", key, field, ahead)
+    await RedisRateLimiter(shared, "shop").acquire(1)
+
+
 async def test_an_hour_s_limit_is_known_by_its_end(shared: RedisClient) -> None:
     limiter = RedisRateLimiter(shared, "shop")
     await ask(limiter, told(100, 99, ends_in=3000))

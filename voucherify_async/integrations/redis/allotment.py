@@ -16,6 +16,7 @@ The server's clock is the only one. The hash of a project has the fields
 from typing import Final
 
 from voucherify_async.integrations.redis.scripts import Script
+from voucherify_async.window import LONGEST
 
 # Seconds; moments are given away for so long ahead. A process that dies takes those with it which it had.
 FAR_AHEAD: Final = 5.0
@@ -48,6 +49,9 @@ local limit = known or -1
 if own_limit > 0 and (limit < 1 or own_limit < limit) then limit = own_limit end
 local period = own_period
 if period == 0 then period = tonumber(kept[3]) or 60000000 end
+-- Later ones than can have been written are of a clock that was ahead of this one, as after a failover.
+if next_at > now + {round(FAR_AHEAD * 1_000_000)} + 3 * period then next_at = 0 end
+if paused > now + {round(LONGEST * 1_000_000)} then paused = 0 end
 local pause = math.max(0, paused - now)
 local told = known or -1
 
