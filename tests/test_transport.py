@@ -5,6 +5,7 @@ import gc
 import gzip
 import os
 import socket
+import ssl
 import tracemalloc
 from typing import Any
 
@@ -184,13 +185,27 @@ class Closing:
                 connection.shutdown(socket.SHUT_WR)
 
 
+def uncertified(protocol: int) -> ssl.SSLContext:
+    """TLS without a certificate, which a test does not need to have."""
+    context = ssl.SSLContext(protocol)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers("AECDH-AES256-SHA:@SECLEVEL=0")
+    return context
+
+
+@pytest.mark.parametrize("tls", [False, True])
 @pytest.mark.parametrize("injected", [False, True])
-async def test_a_create_is_not_sent_on_a_kept_connection_that_has_ended(injected: bool) -> None:
+async def test_a_create_is_not_sent_on_a_kept_connection_that_has_ended(injected: bool, tls: bool) -> None:
     closing = Closing()
-    listener = await asyncio.start_server(closing.serve, "127.0.0.1", 0)
-    url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
-    async with aiohttp.ClientSession() as session:
-        async with VoucherifyClient("i", "t", base_url=url, session=session if injected else None) as client:
+    # At the socket's end TLS says no word of it.
+    served = uncertified(ssl.PROTOCOL_TLS_SERVER) if tls else None
+    trusted = uncertified(ssl.PROTOCOL_TLS_CLIENT) if tls else None
+    listener = await asyncio.start_server(closing.serve, "127.0.0.1", 0, ssl=served)
+    url = f"{'https' if tls else 'http'}://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=trusted or True)) as session:
+        way: dict[str, Any] = {"session": session} if injected else {}
+        async with VoucherifyClient("i", "t", base_url=url, ssl_context=trusted, **way) as client:
             for turn in range(20):
                 response = await client.orders.with_http_info.create(NewOrder(amount=1))
                 assert response.attempts == 1

@@ -59,6 +59,9 @@ T = TypeVar("T")
 _FOR_ANYONE: Final = ("Accept", "Accept-Encoding", "User-Agent")
 _NO_HEADERS: Final[Mapping[str, str]] = {}
 _LARGE_BYTES: Final = 512 * 1024
+# Of the loop: one to hear of it, one to act on it, and one more to tell TLS, where the connection ends without a
+# word of TLS's own, as one that is reset does (asyncio/sslproto.py, `SSLProtocol.connection_lost`).
+_TURNS_TO_HEAR_OF_CLOSING: Final = 3
 
 
 class CallOptions(Secretive, frozen=True, gc=False):
@@ -323,10 +326,9 @@ class SessionManager:
         handed_on = False
         try:
             if not call.repeatable:
-                # A kept connection that the server has closed already must not be taken for this one. Two turns of
-                # the loop: one to hear of the closing, and one to act on it.
-                await asyncio.sleep(0)
-                await asyncio.sleep(0)
+                # A kept connection that the server has closed already must not be taken for this one.
+                for _ in range(_TURNS_TO_HEAR_OF_CLOSING):
+                    await asyncio.sleep(0)
             state.attempts += 1
             state.in_flight = self._injected  # ours says when a connection takes it
             state.status = None
