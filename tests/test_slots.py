@@ -47,6 +47,19 @@ async def test_one_that_waits_too_long_leaves_the_line() -> None:
     assert slots.free == 1
 
 
+async def test_those_who_give_up_in_one_moment_are_told_of_each_other() -> None:
+    slots, told = Slots(1), list[int]()
+    assert slots.take()
+
+    async def wait() -> None:
+        with pytest.raises(TimeoutError):
+            await slots.wait(0.001)
+        told.append(slots.waiting)
+
+    await asyncio.gather(*(wait() for _ in range(4)))
+    assert told == [3, 2, 1, 0]
+
+
 async def test_who_gives_up_leaves_nothing_behind() -> None:
     slots = Slots(1)
     assert slots.take()

@@ -20,18 +20,15 @@ class Slots:
 
     Attributes:
         free: turns that nobody has. There are none while somebody waits.
+        waiting: how many wait. It is counted, as thousands may give up in one moment and each is told of it.
     """
 
     def __init__(self, count: int) -> None:
         self.count = count
         self.free = count
+        self.waiting = 0
         self._line: deque[asyncio.Future[None]] = deque()
         self._patience: Deadlines[asyncio.Future[None]] | None = None
-
-    @property
-    def waiting(self) -> int:
-        """How many wait."""
-        return sum(not turn.done() for turn in self._line)
 
     def take(self) -> bool:
         """Take a turn if one is free."""
@@ -57,6 +54,7 @@ class Slots:
         lane = None if longest is None else self._patience.lane(longest)
         if lane is not None:
             lane.enter(turn)
+        self.waiting += 1
         try:
             await turn
         except BaseException:
@@ -67,6 +65,7 @@ class Slots:
                     self._line.remove(turn)
             raise
         finally:
+            self.waiting -= 1
             if lane is not None:
                 lane.leave(turn)
 
