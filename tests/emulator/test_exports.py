@@ -125,6 +125,16 @@ async def test_order_and_filters(api: Api, clock: Clock) -> None:
     assert await names(filters={**either, "junction": "and"}) == []
 
 
+async def test_rows_that_are_equal_come_as_they_were_made_or_reversed(api: Api, clock: Clock) -> None:
+    for number in range(3):
+        await api.create(source_id=f"o{number}")
+    for order, names in (("created_at", ["o0", "o1", "o2"]), ("-created_at", ["o2", "o1", "o0"])):
+        listed = (await api.get(f"/v1/orders?order={order}")).json["orders"]
+        assert [made["source_id"] for made in listed] == names
+        exported = rows(await api.export(clock, fields=["source_id"], order=order))[1:]
+        assert [row[0] for row in exported] == names
+
+
 @pytest.mark.parametrize("path", ["/v1/orders/export", "/v1/exports"])
 @pytest.mark.parametrize(
     ("parameters", "key", "details"),

@@ -88,7 +88,9 @@ def file_chunks(orders: Sequence[dict[str, Any]], holds: Predicate, parameters: 
     order = parameters.get("order")
     if order is not None:
         name = order.removeprefix("-")
-        chosen.sort(key=lambda data: data[name], reverse=order.startswith("-"))
+        chosen.sort(key=lambda data: data[name])
+        if order.startswith("-"):
+            chosen.reverse()  # sorting in reverse would leave those that are equal as they came
     yield from csv_chunks(chosen, parameters["fields"])
 
 
