@@ -111,6 +111,19 @@ async def test_an_import_that_takes_longer_than_the_one_before_is_waited_for(clo
     assert told(report) == (60, 60, 0, 0)
 
 
+async def test_an_import_that_is_quicker_than_the_one_before_does_not_run_out_of_time(emulator: Emulator) -> None:
+    emulator.import_seconds = 0.3
+    orders = [NewOrder(source_id="large", metadata={"text": "x" * 900}), *some(20)]
+
+    def show(progress: BulkProgress) -> None:
+        if progress.job is not None and progress.job.status == "DONE":
+            emulator.import_seconds = 0.0
+
+    async with emulator.client() as client:  # one order took 0.3 s, so twenty are expected to take six
+        report = await client.orders.import_all(orders, max_bytes=1000, timeout=2, on_progress=show)
+    assert told(report) == (21, 21, 0, 0)
+
+
 async def test_each_is_awaited_before_the_next(client: VoucherifyClient, emulator: Emulator) -> None:
     emulator.import_seconds = 0.01
     await client.orders.import_all(some(50), max_bytes=500)

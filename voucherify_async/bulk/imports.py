@@ -195,8 +195,11 @@ class Imports:
                 async with self._turn:  # entered anew for each: one that ran out is not sent under
                     if job is None:
                         job = await self._send(piece)
-                        # It takes about as long as the one before: looks until then would ask what is known.
-                        job._expect_in(self._seconds_an_order * len(piece.sendable))
+                        # It takes about as long as the one before: looks until then would ask what is known. Where
+                        # time runs out before that, to look is the only way to learn that it was quicker.
+                        seconds = self._seconds_an_order * len(piece.sendable)
+                        if self._timeout is None or seconds < self._timeout:
+                            job._expect_in(seconds)
                     result = await job.wait(timeout=self._timeout, on_progress=self._seen)
                 ended = self._tally.job
                 took_ms = ended.processing_time if ended is not None else None
