@@ -227,7 +227,7 @@ async def test_cancelling_at_every_turn_leaves_everything_in_order(emulator: Emu
         assert opened is not None
         assert opened.slots.free == opened.slots.count
         if opened.direct is not None:
-            opened.direct.give_back()
+            opened.direct.close()
         assert opened.http.connector is not None
         assert opened.http.connector._acquired == set()
 

@@ -89,6 +89,16 @@ async def test_a_request_by_the_session_finds_them_and_leaves_no_more_than_may_b
             assert 1 <= acquired(client) + pooled <= 2
 
 
+async def test_a_request_by_the_session_makes_none_younger_that_it_does_not_use(emulator: Emulator) -> None:
+    async with emulator.client() as client:
+        await asyncio.gather(*(client.orders.list() for _ in range(4)))
+        before = list(idle_of(client)._kept)
+        large = [NewOrder(source_id=f"o-{n}", metadata={"text": "x" * 200}) for n in range(500)]
+        await client.orders.import_orders(large)
+        assert len(before) > 1
+        assert list(idle_of(client)._kept) == before[:-1]
+
+
 async def test_closing_leaves_none(emulator: Emulator) -> None:
     client = emulator.client()
     await client.orders.list()

@@ -158,7 +158,7 @@ class DirectPath:
         return b"".join((begin, self._version_and_host, head.lines, length))
 
     def give_back(self) -> None:
-        """Let the session use the idle connections: with some here and some there, there might be too many."""
+        """Let the session use an idle connection: if it made one more instead, there might be too many."""
         self._idle.give_back()
 
     def close(self) -> None:

@@ -43,16 +43,17 @@ class IdleConnections:
             self._timer = self._loop.call_later(self._longest, self._end_old)
 
     def give_back(self) -> None:
-        """Give all to aiohttp's pool."""
-        while self._kept:
-            self._kept.pop()[0].release()
+        """Give one to aiohttp's pool, if there is one; there, its time begins anew."""
+        if (connection := self.take()) is not None:
+            connection.release()
 
     def close(self) -> None:
         """Give all to aiohttp's pool, which waits until they are closed when it is closed itself."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self.give_back()
+        while self._kept:
+            self._kept.pop()[0].release()
 
     def _end_old(self) -> None:
         self._timer = None
