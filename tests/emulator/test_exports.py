@@ -181,8 +181,10 @@ async def test_the_generic_create(api: Api) -> None:
     reply = await api.post("/v1/exports", {"exported_object": "unicorn"})
     assert reply.json["details"] == (
         "Property .exported_object should be equal to one of the allowed values "
-        "[ voucher, redemption, customer, publication, order, points_expiration ]"
+        "[ voucher, redemption, customer, publication, order, points_expiration, voucher_transactions ]"
     )
+    reply = await api.post("/v1/exports", {"exported_object": "voucher_transactions"})
+    assert reply.json["details"].endswith("voucher_transactions is not supported by the emulator")
     assert (await api.post("/v1/exports", {"exported_object": "voucher"})).status == 400
     assert (await api.post("/v1/exports", [])).status == 400
     assert (await api.post("/v1/orders/export", [])).status == 400

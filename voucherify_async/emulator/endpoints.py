@@ -26,7 +26,16 @@ __all__ = ["CSV", "JSON", "ROUTES", "Answer", "Call", "Endpoint", "Endpoints"]
 JSON: Final = "application/json; charset=utf-8"
 CSV: Final = "text/plain; charset=utf-8"
 _RANGE: Final = re.compile(r"bytes=(\d+)-(\d*)")
-_EXPORTABLE: Final = ("voucher", "redemption", "customer", "publication", "order", "points_expiration")
+# What `ExportsCreateRequestBody` of exports.json consists of.
+_EXPORTABLE: Final = (
+    "voucher",
+    "redemption",
+    "customer",
+    "publication",
+    "order",
+    "points_expiration",
+    "voucher_transactions",
+)
 
 _encode = msgspec.json.Encoder().encode
 
