@@ -47,7 +47,7 @@ bench: .venv/ready
 faults: .venv/ready
 	$(BIN)/python -m benchmarks.faults
 
-# The official SDK against the emulator, in an environment of its own.
+# Voucherify's own SDKs against the emulator, each in an environment of its own. `make peers RENEW=yes` keeps what they tell.
 peers: .venv/ready
 	$(BIN)/python -m pytest -m peers tests/peers
 

@@ -9,6 +9,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 OFFICIAL_SDK = "6.1.1"
+# The last one that was written by hand.
+OLDER_SDK = "2.2.2"
+JAVASCRIPT_SDK = "2.9.0"
 GENERATOR = "7.26.0"
 ROOT = Path(__file__).parents[1]
 HOME = ROOT / ".peers"
@@ -22,6 +25,31 @@ class UnavailableError(Exception):
 def official_sdk_python() -> Path:
     """An interpreter that has Voucherify's own SDK; its environment is made once."""
     return environment(f"voucherify-{OFFICIAL_SDK}", f"voucherify=={OFFICIAL_SDK}")
+
+
+def older_sdk_python() -> Path:
+    """An interpreter that has Voucherify's own SDK as it was before it was generated."""
+    return environment(f"voucherify-{OLDER_SDK}", f"voucherify=={OLDER_SDK}")
+
+
+def official_javascript_sdk() -> tuple[Path, Path]:
+    """Node, and the folder of modules that has Voucherify's own SDK for JavaScript; it is made once.
+
+    Raises:
+        UnavailableError: there is no Node here, or the SDK cannot be installed.
+    """
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if node is None or npm is None:
+        raise UnavailableError("the official JavaScript SDK needs node and npm, which are not on the PATH")
+    home = HOME / f"voucherify-javascript-{JAVASCRIPT_SDK}"
+    ready = home / ".installed"
+    if not ready.exists():
+        home.mkdir(parents=True, exist_ok=True)
+        # With a prefix npm does not look for a package.json in the folders above.
+        command: list[str | Path] = [npm, "install", "--prefix", home, "--no-audit", "--no-fund", "--silent"]
+        run_or_give_up([*command, f"@voucherify/sdk@{JAVASCRIPT_SDK}"], stdout=subprocess.DEVNULL)
+        ready.touch()
+    return Path(node), home / "node_modules"
 
 
 def environment(name: str, *requirements: str, finish: Callable[[Path], None] | None = None) -> Path:
