@@ -9,7 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voucherify_async import ApiError, ConfigurationError, RateLimitError, ServerError
+from voucherify_async import (
+    ApiError,
+    AuthenticationError,
+    BadRequestError,
+    ConfigurationError,
+    ConflictError,
+    LockedError,
+    NotFoundError,
+    PaymentRequiredError,
+    PermissionDeniedError,
+    RateLimitError,
+    ServerError,
+)
 from voucherify_async.call import Call, any_json
 from voucherify_async.urls import (
     checked_base_url,
@@ -217,6 +229,24 @@ def test_a_rate_limit_says_how_long_and_which() -> None:
     assert isinstance(error, RateLimitError)
     assert (error.retry_after, error.limit_type) == (7.0, "api_calls")
     assert "again in 7.0 s" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (400, BadRequestError),
+        (401, AuthenticationError),
+        (402, PaymentRequiredError),
+        (403, PermissionDeniedError),
+        (404, NotFoundError),
+        (409, ConflictError),
+        (423, LockedError),
+        (429, RateLimitError),
+        (500, ServerError),
+    ],
+)
+def test_each_status_has_its_error(status: int, kind: type[ApiError]) -> None:
+    assert type(error_for(status, b"")) is kind
 
 
 def test_other_statuses() -> None:
