@@ -4,7 +4,7 @@ BIN := .venv/bin
 DATA ?=
 PART ?=
 
-.PHONY: demo test lint types pytest package matrix docs bench faults peers clean
+.PHONY: demo test lint types pytest package matrix docs bench faults peers mutants clean
 
 demo: .venv/ready
 	$(BIN)/voucherify-async demo $(if $(DATA),--data '$(DATA)')
@@ -50,6 +50,10 @@ faults: .venv/ready
 # Voucherify's own SDKs against the emulator, each in an environment of its own. `make peers RENEW=yes` keeps what they tell.
 peers: .venv/ready
 	$(BIN)/python -m pytest -m peers tests/peers
+
+# Ten mistakes in the emulator and ten in the client, one after another in a copy: whether the tests find each.
+mutants: .venv/ready
+	$(BIN)/python -m tests.mutants
 
 .venv/ready: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12")'
