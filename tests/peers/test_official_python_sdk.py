@@ -47,6 +47,7 @@ async def test_typical_jobs_by_hand_are_done_and_counted(job: Job, carried_out: 
     assert (found.lost, found.doubled) == (0, 0)
 
 
+@pytest.mark.peers
 async def test_the_guide_has_every_call_of_the_official_sdk(
     emulator: Emulator, peer_python: Path, tmp_path: Path
 ) -> None:
