@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.fakes import FakeClock
+from tests.judge import Judge
 from tests.secretwatch import SecretWatch
 from voucherify_async import VoucherifyClient
 from voucherify_async.emulator import Emulator
@@ -41,6 +42,15 @@ def secret_watch() -> Iterator[SecretWatch]:
         yield watch
     if leaks := watch.leaks():
         pytest.fail("\n".join(leaks), pytrace=False)
+
+
+@pytest.fixture(autouse=True)
+def judge() -> Iterator[Judge]:
+    """No emulator of this process may answer what Voucherify's documents do not allow; see `tests/judge.py`."""
+    with Judge() as judge:
+        yield judge
+    if judge.objections:
+        pytest.fail("\n".join(judge.objections), pytrace=False)
 
 
 @pytest.fixture(params=["direct", "session"])

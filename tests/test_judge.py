@@ -1,0 +1,89 @@
+"""The judge bites, and lets pass nothing but what is listed with a reason."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.documents import KNOWN_ERRORS, NAMES, Document, documents, needs_documents
+from tests.judge import Judge
+from voucherify_async.emulator import Emulator
+from voucherify_async.emulator.endpoints import JSON
+
+ORDER: dict[str, Any] = {"id": "ord_1", "status": "PAID", "amount": 1, "items": [{"object": "order_item"}]}
+PAGE: dict[str, Any] = {"object": "list", "data_ref": "orders", "orders": [ORDER], "total": 1}
+ERROR: dict[str, Any] = {"code": 404, "message": "Resource not found"}
+
+
+def misfits(document: Document) -> Iterator[str]:
+    """Where the document's own examples do not fit its schemas; examples of jobs on other things are left out."""
+    for method, path, operation in document.operations():
+        for part in [operation.get("requestBody", {}), *operation["responses"].values()]:
+            for content in part.get("content", {}).values():
+                for name, example in content.get("examples", {}).items():
+                    value = example["value"]
+                    kind = value.get("type", "ORDERS") if isinstance(value, dict) else "ORDERS"
+                    found = document.misfit(content["schema"], value) if kind.startswith("ORDERS") else None
+                    if found is not None:
+                        yield f"{method} {path}, {name}: {found}"
+
+
+@needs_documents
+@pytest.mark.parametrize("name", NAMES)
+def test_the_examples_of_the_documents_fit_their_schemas(name: str) -> None:
+    assert list(misfits(documents()[name])) == []
+
+
+@needs_documents
+@pytest.mark.parametrize("error", KNOWN_ERRORS["error"], ids=lambda error: error["at"])
+def test_each_known_error_is_shown_by_an_example(error: dict[str, Any]) -> None:
+    others = [one for one in KNOWN_ERRORS["error"] if one is not error]
+    assert [one for name in error["documents"] for one in misfits(Document(name, others))]
+    assert error["reason"]
+
+
+@needs_documents
+@pytest.mark.parametrize(
+    ("status", "body", "objection"),
+    [
+        (200, PAGE, None),
+        (200, PAGE | {"orders": [ORDER | {"status": "LOST"}]}, "at /orders/0/status: "),
+        (200, PAGE | {"orders": [ORDER | {"amount": 1.5}]}, "at /orders/0/amount: "),
+        (200, PAGE | {"orders": [ORDER | {"amount": None}]}, "at /orders/0/amount: "),
+        (200, PAGE | {"orders": [ORDER | {"created_at": "yesterday"}]}, "at /orders/0/created_at: "),
+        (200, PAGE | {"orders": [ORDER | {"items": [{}]}]}, "at /orders/0/items/0: "),
+        (200, {name: PAGE[name] for name in PAGE if name != "total"}, 'at /: "total" is a required property'),
+        (404, ERROR, None),
+        (404, {"code": 404}, 'at /: "message" is a required property'),
+        (418, ERROR, "a status that the documents do not know"),
+    ],
+)
+def test_an_answer_is_held_against_the_documents(status: int, body: object, objection: str | None) -> None:
+    document = documents()["orders.json"]
+    found = document.objection(document.operation("GET", "/v1/orders"), status, JSON, json.dumps(body).encode())
+    assert found is None if objection is None else (found or "").startswith(objection)
+
+
+@needs_documents
+def test_an_answer_has_a_body_where_the_documents_have_one() -> None:
+    document = documents()["exports.json"]
+    deleted = document.operation("DELETE", "/v1/exports/exp_1")
+    assert document.objection(deleted, 204, JSON, b"") is None
+    assert document.objection(deleted, 204, JSON, b"{}") == "a body, where there is none"
+    assert document.objection(deleted, 404, JSON, b"") == "no body, where there is one"
+    assert (document.objection(deleted, 404, "text/html", b"x") or "").startswith("text/html, which is none")
+
+
+@needs_documents
+async def test_an_emulator_that_goes_wrong_is_found_out(
+    emulator: Emulator, judge: Judge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "voucherify_async.emulator.endpoints._encode", lambda _: b'{"async_actions":[{"id":"aa_1","progress":101}]}'
+    )
+    async with emulator.client() as client:
+        await client.async_actions.list()
+    (objection,) = judge.objections
+    judge.objections.clear()
+    assert objection.startswith("GET /v1/async-actions answered 200: at /async_actions/0/progress: ")
