@@ -4,7 +4,7 @@ BIN := .venv/bin
 DATA ?=
 PART ?=
 
-.PHONY: demo test lint types pytest package matrix docs bench faults peers mutants clean
+.PHONY: demo test lint types pytest package matrix docs bench faults peers mutants fuzz clean
 
 demo: .venv/ready
 	$(BIN)/voucherify-async demo $(if $(DATA),--data '$(DATA)')
@@ -55,10 +55,14 @@ peers: .venv/ready
 mutants: .venv/ready
 	$(BIN)/python -m tests.mutants
 
+# schemathesis against the emulator, with more than the few requests of `make test`; needs Voucherify's documents.
+fuzz: .venv/ready
+	SCHEMATHESIS_EXAMPLES=$(or $(EXAMPLES),200) $(BIN)/python -m pytest tests/emulator/test_schemathesis.py
+
 .venv/ready: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12")'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,fuzz]'
 	@touch $@
 
 # The one thing that pip does not install; Debian's package, if there is no redis-server yet.

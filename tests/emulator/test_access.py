@@ -220,6 +220,22 @@ async def test_content_types(api: Api) -> None:
     assert (await api.post("/v1/oauth/token", {})).status == 415
 
 
+@pytest.mark.parametrize(
+    ("path", "key"),
+    [
+        ("/v1/orders", "invalid_payload"),
+        ("/v1/orders/import", "invalid_payload"),
+        ("/v1/exports", "invalid_payload"),
+        ("/v1/oauth/token", "invalid_grant_type"),
+        ("/v1/oauth/introspect", "missing_parameters"),
+    ],
+)
+async def test_a_body_that_is_missing_is_of_no_wrong_type(api: Api, path: str, key: str) -> None:
+    # Without `skip_auto_headers` aiohttp says application/octet-stream.
+    reply = await api("POST", path, skip_auto_headers=["Content-Type"])
+    assert (reply.status, reply.json["key"]) == (400, key)
+
+
 @pytest.mark.parametrize("body", [b"", b"{", b'{"a":', b"\xff", b'"\\ud800"', b"[" * 100_000, b'{"amount":1e999}'])
 async def test_broken_json(api: Api, body: bytes) -> None:
     reply = await api("POST", "/v1/orders", data=body, headers={"Content-Type": "application/json"})

@@ -279,6 +279,8 @@ def _matches(sent: str, wanted: str) -> bool:
 
 
 def _json(request: web.BaseRequest, body: bytes) -> Any:
+    if _nothing_sent(request, body):
+        raise invalid_payload("The request has no body")
     content_type = request.content_type
     if content_type != "application/json" and not content_type.endswith("+json"):
         raise _wrong_type("application/json")
@@ -289,9 +291,16 @@ def _json(request: web.BaseRequest, body: bytes) -> Any:
 
 
 def _form(request: web.BaseRequest, body: bytes) -> dict[str, str]:
+    if _nothing_sent(request, body):
+        return {}
     if request.content_type != _FORM:
         raise _wrong_type(_FORM)
     return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
+
+
+def _nothing_sent(request: web.BaseRequest, body: bytes) -> bool:
+    """Then something is missing (400): a type that was not named cannot be one that is not supported (415)."""
+    return not body and "Content-Type" not in request.headers
 
 
 def _wrong_type(wanted: str) -> ServiceError:
