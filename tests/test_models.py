@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.documents import FOLDER, needs_documents
 from voucherify_async import (
     AsyncAction,
     AsyncActionPage,
@@ -32,8 +33,6 @@ from voucherify_async import (
 )
 from voucherify_async.call import UNREADABLE, json_decoder
 from voucherify_async.models.jobs import import_result
-
-DOCUMENTS = Path(__file__).resolve().parents[2] / "shared" / "voucherify-api"
 
 # --- Cases of our own ---------------------------------------------------------------------------------------
 
@@ -343,11 +342,6 @@ class Documents:
         return properties, free
 
 
-needs_documents = pytest.mark.skipif(
-    not DOCUMENTS.is_dir(), reason="Voucherify's OpenAPI documents are not beside the project"
-)
-
-
 def plain(value: Any) -> Any:
     """A decoded struct as the JSON it came from, so that the two can be compared."""
     if isinstance(value, msgspec.Struct):
@@ -387,7 +381,7 @@ def lost(named: Any, found: Any, place: str = "$") -> list[str]:
 def test_every_example_of_the_documents_is_read_and_nothing_is_lost(
     name: str, path: str, method: str, expected: Any
 ) -> None:
-    documents = Documents(DOCUMENTS)
+    documents = Documents(FOLDER)
     examples = list(documents.examples(name, path, method, "response"))
     for schema, example in examples:
         found = read(expected, example)
@@ -406,7 +400,7 @@ def test_every_example_of_the_documents_is_read_and_nothing_is_lost(
     ],
 )
 def test_every_example_of_a_request_can_be_written(path: str, method: str, expected: Any) -> None:
-    documents = Documents(DOCUMENTS)
+    documents = Documents(FOLDER)
     examples = list(documents.examples("orders", path, method, "request"))
     assert examples
     for schema, example in examples:
