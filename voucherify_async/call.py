@@ -93,8 +93,8 @@ def never(body: bytes) -> NoReturn:
 def json_decoder(expected: type[T]) -> Callable[[bytes], T]:
     """A decoder for one type, to be made once.
 
-    It is lax where the documents are: an integral float passes for an integer. A string field takes strings
-    alone, so that an id never changes its meaning.
+    It is msgspec's lax mode, since the documents are lax: an integral float passes for an integer, and so does a
+    number in a string. A string field takes strings alone, so that an id never changes its meaning.
     """
     decode: Callable[[bytes], T] = msgspec.json.Decoder(expected, strict=False).decode
     return decode

@@ -192,7 +192,7 @@ class Imports:
         again = piece.keyed
         while True:
             try:
-                async with self._turn:  # entered anew for each: one that ran out is not sent under
+                async with self._turn:  # entered anew for each: one that was lost is found out here
                     if job is None:
                         job = await self._send(piece)
                         # It takes about as long as the one before: looks until then would ask what is known. Where
