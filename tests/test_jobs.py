@@ -514,6 +514,26 @@ async def test_a_listing_is_read_as_far_as_it_brings_jobs_that_are_waited_for(cl
     assert nobodys.asked == 2
 
 
+class BreakingListing(Listing):
+    """One whose second page cannot be had."""
+
+    error = ConnectError("away", outcome_unknown=False)
+
+    async def page(self, number: int, last: AsyncAction | None) -> Found[AsyncAction]:
+        found = await super().page(number, last)
+        if number == 2:
+            raise self.error
+        return found
+
+
+async def test_a_listing_that_breaks_off_keeps_what_it_has_brought(client: VoucherifyClient) -> None:
+    listing = BreakingListing(100)
+    found, _, requests = await Poller(client._session, listing)._listed({"98", "99", "200", "201"})
+    assert requests == listing.asked == 2
+    assert {job_id for job_id, news in found.items() if news is listing.error} == {"200", "201"}
+    assert {job_id for job_id, news in found.items() if isinstance(news, AsyncAction)} == {"98", "99"}
+
+
 async def test_a_job_that_a_listing_does_not_reach_is_asked_for_by_itself(
     emulator: Emulator, client: VoucherifyClient
 ) -> None:

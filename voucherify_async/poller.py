@@ -236,14 +236,7 @@ class Poller(Generic[S]):
         pause, requests = 0.0, 0
         if len(job_ids) > 1:
             self._not_before = self._session.clock.monotonic() + BETWEEN_LISTINGS
-            try:
-                listed, pause, requests = await self._listed(job_ids)
-                news |= listed
-            except VoucherifyError as error:
-                requests = 1
-                # What is refused or cannot be read as a list may still be had one by one.
-                if _passes(error) or isinstance(error, ClientClosedError):
-                    news |= dict.fromkeys(job_ids, error)
+            news, pause, requests = await self._listed(job_ids)
         singly = [job_id for job_id in job_ids if not self._is_news(news.get(job_id))]
         for start in range(0, len(singly), _FETCHES_AT_ONCE):
             batch = singly[start : start + _FETCHES_AT_ONCE]
@@ -268,17 +261,23 @@ class Poller(Generic[S]):
         except VoucherifyError as error:
             return error
 
-    async def _listed(self, job_ids: set[str]) -> tuple[dict[str, S], float, int]:
+    async def _listed(self, job_ids: set[str]) -> tuple[dict[str, S | VoucherifyError], float, int]:
         """Find several jobs with few requests: older pages for as long as each brings two or more of them.
 
         Returns:
-            What was found, the seconds that the service asks to wait, and how many requests it took.
+            What was found, or why not; the seconds that the service asks to wait; and how many requests it took.
         """
-        missing, listed, pause, requests = set(job_ids), dict[str, S](), 0.0, 0
+        missing, listed, pause, requests = set(job_ids), dict[str, S | VoucherifyError](), 0.0, 0
         last: S | None = None
         for number in range(1, self._source.most_pages + 1):
-            page = await self._source.page(number, last)
             requests = number
+            try:
+                page = await self._source.page(number, last)
+            except VoucherifyError as error:
+                # What is refused or cannot be read as a list may still be had one by one.
+                if _passes(error) or isinstance(error, ClientClosedError):
+                    listed |= dict.fromkeys(missing, error)
+                break
             news = {job_id: state for job_id, state in page.snapshots.items() if job_id in missing}
             listed |= news
             pause = max(pause, self._asked(page.headers))
