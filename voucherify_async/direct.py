@@ -136,7 +136,7 @@ class DirectPath:
         if content.at_eof() and not protocol.should_close:
             self._idle.keep(connection)
         else:
-            connection.close()  # what is left of the body would be taken for the next answer
+            connection.close()  # the server wants it so, or what is left would be taken for the next answer
         return Answer(message.code, message.headers, body, problem)
 
     async def _connected(self, limits: aiohttp.ClientTimeout) -> Connection:
