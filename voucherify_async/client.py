@@ -356,11 +356,11 @@ def _auth(app_id: str | None, app_token: str | None, auth: Auth | None) -> Auth:
 def _rate_limiter(limiter: RateLimiter | None, clock: Clock, reporter: Reporter) -> RateLimiter:
     if limiter is None:
         limiter = HeaderRateLimiter(clock=clock)
-    if callable(listen := getattr(limiter, "listen", None)):  # not a part of what every limiter must have
-        listen(reporter)
     for method in ("acquire", "observe"):
         if not callable(getattr(limiter, method, None)):
             raise ConfigurationError("rate_limiter", f"has no method {method}(): {type(limiter).__name__}")
+    if callable(listen := getattr(limiter, "listen", None)):
+        listen(reporter)
     return limiter
 
 

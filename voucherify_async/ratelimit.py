@@ -17,7 +17,11 @@ _OF_ANY_CASE: Final = (CIMultiDictProxy, CIMultiDict)
 
 
 class RateLimiter(Protocol):
-    """What a client asks before it sends, and tells after each request. Put in your own as `rate_limiter=`."""
+    """What a client asks before it sends, and tells after each request. Put in your own as `rate_limiter=`.
+
+    One that also has `listen(listener)` is given a `PauseListener` by each client, to tell it of its pauses: the
+    log and `on_event` have them from there.
+    """
 
     async def acquire(self, max_wait: float) -> None:
         """Come back when a request may be sent. Cancelling the wait must leave others unharmed.
