@@ -13,9 +13,9 @@ from typing import Any, Final
 import jsonschema_rs
 import pytest
 
-__all__ = ["FOLDER", "KNOWN_ERRORS", "NAMES", "Document", "documents", "needs_documents"]
+__all__ = ["KNOWN_ERRORS", "NAMES", "Document", "documents", "needs_documents"]
 
-FOLDER: Final = Path(__file__).resolve().parents[2] / "shared" / "voucherify-api"
+_FOLDER: Final = Path(__file__).resolve().parents[2] / "shared" / "voucherify-api"
 NAMES: Final = ("orders.json", "async-actions.json", "exports.json", "oauth.json")
 KNOWN_ERRORS: Final[dict[str, list[dict[str, Any]]]] = tomllib.loads(
     Path(__file__).with_name("known_errors_of_the_documents.toml").read_text(encoding="utf-8")
@@ -23,7 +23,7 @@ KNOWN_ERRORS: Final[dict[str, list[dict[str, Any]]]] = tomllib.loads(
 _UNLISTED: Final = {status: entry for entry in KNOWN_ERRORS["unlisted"] for status in entry["statuses"]}
 
 needs_documents = pytest.mark.skipif(
-    not FOLDER.is_dir(), reason="Voucherify's OpenAPI documents are not beside the project"
+    not _FOLDER.is_dir(), reason="Voucherify's OpenAPI documents are not beside the project"
 )
 
 
@@ -32,7 +32,7 @@ class Document:
 
     def __init__(self, name: str, errors: Iterable[dict[str, Any]] = KNOWN_ERRORS["error"]) -> None:
         self.name = name
-        self.content: dict[str, Any] = json.loads((FOLDER / name).read_text(encoding="utf-8"))
+        self.content: dict[str, Any] = json.loads((_FOLDER / name).read_text(encoding="utf-8"))
         for error in errors:
             if name in error["documents"]:
                 *way, last = steps(error["at"])
@@ -126,4 +126,4 @@ def as_json_schema(schema: Any) -> Any:
 @cache
 def documents() -> dict[str, Document]:
     """All four, read once; empty where they are not at hand."""
-    return {name: Document(name) for name in NAMES} if FOLDER.is_dir() else {}
+    return {name: Document(name) for name in NAMES} if _FOLDER.is_dir() else {}
