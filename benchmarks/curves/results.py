@@ -66,3 +66,8 @@ class Costs:
             for client in (OURS, BY_HAND)
         }
         return Curve(work=work, size=size, cost=cost, by_hand=by_hand, lines=lines)
+
+
+def curves_of(costs: dict[str, Costs], *, work: str, size: str, by_hand: str) -> list[Curve]:
+    """A curve for each kind of cost of the same work."""
+    return [found.curve(work=work, size=size, cost=cost, by_hand=by_hand) for cost, found in costs.items()]

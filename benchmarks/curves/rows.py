@@ -8,7 +8,7 @@ from typing import Final
 from benchmarks.bulk.rowfile import served, write_file
 from benchmarks.bulk.rowreaders import OURS as BY_ROWS
 from benchmarks.bulk.rows import run_once
-from benchmarks.curves.results import BY_HAND, OURS, Costs, Curve
+from benchmarks.curves.results import BY_HAND, OURS, Costs, Curve, curves_of
 
 SIZES: Final = (10_000, 100_000, 1_000_000)
 READERS: Final = {OURS: BY_ROWS, BY_HAND: "`csv.DictReader`, convert"}
@@ -30,12 +30,9 @@ def run(rounds: int, sizes: tuple[int, ...] = SIZES) -> list[Curve]:
                         found = run_once(Path(sys.executable), reader, url, size, passes)
                         time.add(who, size, found.cpu_us_per_row)
                         memory.add(who, size, found.peak_mib)
-    told = {
-        "work": "rows of an export",
-        "size": "rows",
-        "by_hand": "aiohttp, `csv.DictReader` and `msgspec.convert`",
-    }
-    return [
-        time.curve(cost="CPU of a row, µs", **told),
-        memory.curve(cost="peak memory of the process, MiB", **told),
-    ]
+    return curves_of(
+        {"CPU of a row, µs": time, "peak memory of the process, MiB": memory},
+        work="rows of an export",
+        size="rows",
+        by_hand="aiohttp, `csv.DictReader` and `msgspec.convert`",
+    )

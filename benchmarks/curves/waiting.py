@@ -12,7 +12,7 @@ from urllib.request import Request, urlopen
 import aiohttp
 import msgspec
 
-from benchmarks.curves.results import BY_HAND, OURS, Costs, Curve
+from benchmarks.curves.results import BY_HAND, OURS, Costs, Curve, curves_of
 from benchmarks.server import Server, emulator
 from voucherify_async import AsyncAction, NewOrder, VoucherifyClient
 from voucherify_async.events import Event, Polled
@@ -134,15 +134,12 @@ def run(rounds: int, jobs: tuple[int, ...] = JOBS) -> list[Curve]:
                     found = asyncio.run(do(server, job_ids))
                     requests.add(who, count, found[0])
                     cpu.add(who, count, found[1])
-    told = {
-        "work": "waiting for imports",
-        "size": "jobs waited for",
-        "by_hand": "aiohttp and a request for each job",
-    }
-    return [
-        requests.curve(cost="requests for a job at a look", **told),
-        cpu.curve(cost="CPU for a job at a look, µs", **told),
-    ]
+    return curves_of(
+        {"requests for a job at a look": requests, "CPU for a job at a look, µs": cpu},
+        work="waiting for imports",
+        size="jobs waited for",
+        by_hand="aiohttp and a request for each job",
+    )
 
 
 def _set_jobs(server: Server, **settings: Any) -> None:
