@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -12,10 +11,11 @@ from typing import Any, Final
 
 import aiohttp
 
+from benchmarks.system import free_port
 from tests.fakes import until
+from tests.snippets import ROOT
 from voucherify_async.emulator import Emulator
 
-ROOT: Final = Path(__file__).parents[2]
 SECRET: Final = "a-secret-of-webhooks"
 # Each prints that it runs when it does, to standard output or error.
 COMMANDS: Final = {
@@ -93,9 +93,7 @@ class Shop:
 @asynccontextmanager
 async def running(kind: str, emulator: Emulator, folder: Path) -> AsyncIterator[Shop]:
     """A service that is told to end when the test has not done so, and must do it well."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
+    port = str(free_port())
     command = [*COMMANDS[kind], *([port] if kind == "fastapi" else [])]
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-W", "error", *command),

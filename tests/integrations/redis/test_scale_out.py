@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import re
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -16,13 +15,13 @@ from redis.asyncio import Redis
 
 from benchmarks.redisserver import RedisServer
 from tests.fakes import until
+from tests.snippets import ROOT, blocks_of
 from voucherify_async import NewOrder
 from voucherify_async.bulk.journal import Journal
 from voucherify_async.emulator import Emulator
 
-ROOT = Path(__file__).parents[3]
 EXAMPLES = ROOT / "examples"
-GUIDE = (ROOT / "docs" / "guides" / "scaling-out.md").read_text(encoding="utf-8")
+GUIDE = ROOT / "docs" / "guides" / "scaling-out.md"
 WORKERS = 4
 ENTRIES = 2
 ROUTES = {"upsert_all": ("POST", "/v1/orders"), "import_all": ("POST", "/v1/orders/import")}
@@ -201,7 +200,7 @@ async def test_the_guide_does_what_it_says(
     monkeypatch.setenv("VOUCHERIFY_APP_ID", emulator.app_id)
     monkeypatch.setenv("VOUCHERIFY_APP_TOKEN", emulator.app_token)
     monkeypatch.setenv("VOUCHERIFY_BASE_URL", emulator.url)
-    first, temporal = re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL)
+    first, temporal = (block.code for block in blocks_of(GUIDE) if block.kind == "python")
     names: dict[str, Any] = {}
     exec(first, names)
     await names["work"](server.url)
