@@ -1,11 +1,9 @@
-"""FastAPI: the lifespan, the dependency, the error handlers, exports and webhooks, by real connections."""
+"""FastAPI: the lifespan, the dependency and what goes otherwise than in aiohttp.web, by real connections."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
-from io import BytesIO
 from typing import Annotated, Any
 
 import aiohttp
@@ -15,6 +13,7 @@ from fastapi import Depends, FastAPI, Request, WebSocket
 from fastapi.responses import PlainTextResponse
 
 from tests.fakes import until
+from tests.integrations.shops import SECRET
 from voucherify_async import (
     ClientClosedError,
     ConfigurationError,
@@ -32,9 +31,7 @@ from voucherify_async.integrations.fastapi import (
     voucherify_lifespan,
     webhook_event,
 )
-from voucherify_async.webhooks import SIGNATURE_HEADER, WebhookEvent, WebhookReceiver, sign
-
-SECRET = "a-secret-of-webhooks"
+from voucherify_async.webhooks import WebhookEvent, WebhookReceiver
 
 
 @asynccontextmanager
@@ -53,9 +50,8 @@ async def serving(app: FastAPI) -> AsyncIterator[aiohttp.ClientSession]:
         await task
 
 
-@pytest.fixture
-def app(emulator: Emulator) -> FastAPI:
-    """An application with the endpoints that the tests call."""
+def application(emulator: Emulator) -> FastAPI:
+    """One with the endpoints that the tests call, those of `test_answers.py` too."""
     make_client = partial(emulator.client, retry=RetryPolicy(max_attempts=1))
     app = FastAPI(lifespan=partial(voucherify_lifespan, make_client=make_client))
     add_error_handlers(app)
@@ -81,6 +77,11 @@ def app(emulator: Emulator) -> FastAPI:
         return event.type
 
     return app
+
+
+@pytest.fixture
+def app(emulator: Emulator) -> FastAPI:
+    return application(emulator)
 
 
 async def test_the_client_lives_as_long_as_the_application(emulator: Emulator) -> None:
@@ -183,90 +184,21 @@ async def test_without_a_lifespan_it_says_what_is_missing() -> None:
         assert await answer.text() == "lifespan: has no client: use voucherify_lifespan, and yield its state"
 
 
-class TestErrors:
-    async def test_what_is_not_there(self, app: FastAPI) -> None:
-        async with serving(app) as caller, caller.get("/orders/web-9") as answer:
-            assert (answer.status, answer.content_type) == (404, "application/problem+json")
-            assert await answer.json() == {"type": "about:blank", "title": "Not Found", "status": 404}
+async def test_a_handler_of_ones_own_goes_before(app: FastAPI) -> None:
+    @app.exception_handler(NotFoundError)
+    async def gone(_: Request, error: Exception) -> PlainTextResponse:
+        return PlainTextResponse("never heard of it", 410)
 
-    async def test_a_service_that_may_have_done_it(self, app: FastAPI, emulator: Emulator) -> None:
-        emulator.faults.add(Fault("status", status=503, headers={"Retry-After": "7"}, body="<b>of theirs</b>"))
-        async with serving(app) as caller, caller.post("/orders") as answer:
-            assert (answer.status, answer.headers["Retry-After"]) == (502, "7")
-            assert await answer.json() == {
-                "type": "about:blank",
-                "title": "Bad Gateway",
-                "status": 502,
-                "outcome_unknown": True,
-            }
-
-    async def test_a_mistake_stays_one(self, app: FastAPI) -> None:
-        async with serving(app) as caller, caller.get("/mistake") as answer:
-            assert (answer.status, await answer.text()) == (500, "Internal Server Error")
-
-    async def test_a_handler_of_ones_own_goes_before(self, app: FastAPI) -> None:
-        @app.exception_handler(NotFoundError)
-        async def gone(_: Request, error: Exception) -> PlainTextResponse:
-            return PlainTextResponse("never heard of it", 410)
-
-        add_error_handlers(app)
-        async with serving(app) as caller, caller.get("/orders/web-9") as answer:
-            assert (answer.status, await answer.text()) == (410, "never heard of it")
+    add_error_handlers(app)
+    async with serving(app) as caller, caller.get("/orders/web-9") as answer:
+        assert (answer.status, await answer.text()) == (410, "never heard of it")
 
 
-class TestExports:
-    @pytest.fixture(autouse=True)
-    async def orders(self, emulator: Emulator) -> None:
-        emulator.import_seconds = emulator.export_seconds = 0
-        async with emulator.client() as client:
-            await (await client.orders.import_orders(NewOrder(source_id=f"web-{n}") for n in range(2000)))
-
-    async def test_rows_are_lines(self, app: FastAPI, emulator: Emulator) -> None:
-        async with serving(app) as caller, caller.get("/export") as answer:
-            assert (answer.status, answer.content_type) == (200, "application/x-ndjson")
-            lines = (await answer.text()).splitlines()
-        assert {json.loads(line)["source_id"] for line in lines} == {f"web-{n}" for n in range(2000)}
-        assert emulator.effects.handled["DELETE", "/v1/exports/*"] == 1
-
-    async def test_a_failure_ahead_of_the_rows_has_a_status(self, app: FastAPI, emulator: Emulator) -> None:
-        emulator.fail_next_export()
-        async with serving(app) as caller, caller.get("/export") as answer:
-            assert (answer.status, answer.content_type) == (502, "application/problem+json")
-
-    async def test_a_failure_among_the_rows_does_not_look_whole(self, app: FastAPI, emulator: Emulator) -> None:
-        emulator.faults.add(Fault("truncated", method="GET", path="/v1/exports/*", skip=1, times=None))
-        async with serving(app) as caller:
-            async with caller.get("/export") as answer:
-                assert answer.status == 200
-                with pytest.raises(aiohttp.ClientPayloadError):
-                    await answer.read()
-        assert emulator.effects.handled["DELETE", "/v1/exports/*"] == 1
-
-    async def test_a_caller_who_goes_away(self, app: FastAPI, emulator: Emulator) -> None:
-        emulator.faults.add(Fault("drip", method="GET", path="/v1/exports/*", skip=1, delay=60))
-        async with serving(app) as caller:
-            async with caller.get("/export") as answer:
-                answer.close()
-            assert len(emulator.faults) == 0, "the rows were on their way"
-            await until(
-                lambda: emulator.effects.handled["DELETE", "/v1/exports/*"] == 1, lambda: asyncio.sleep(0.001)
-            )
-
-
-class TestWebhooks:
-    async def post(self, app: FastAPI, payload: bytes, signature: str | None) -> tuple[int, Any]:
-        headers = {} if signature is None else {SIGNATURE_HEADER: signature}
-        async with serving(app) as caller, caller.post("/hook", data=BytesIO(payload), headers=headers) as answer:
-            return answer.status, await answer.json()
-
-    async def test_a_signed_one(self, app: FastAPI) -> None:
-        payload = b'{"type": "customer.created"}'
-        assert await self.post(app, payload, sign(payload, SECRET)) == (200, "customer.created")
-
-    @pytest.mark.parametrize("signature", [None, "0" * 64, "é"])
-    async def test_a_forged_one(self, app: FastAPI, signature: str | None) -> None:
-        assert (await self.post(app, b"{}", signature))[0] == 401
-
-    @pytest.mark.parametrize("payload", [b"no JSON", b" " * (1024 * 1024 + 1)], ids=["odd", "long"])
-    async def test_one_that_is_none(self, app: FastAPI, payload: bytes) -> None:
-        assert (await self.post(app, payload, sign(payload, SECRET)))[0] == 400
+@pytest.mark.usefixtures("stored")
+async def test_rows_are_closed_when_the_caller_goes_away(app: FastAPI, emulator: Emulator) -> None:
+    emulator.faults.add(Fault("drip", method="GET", path="/v1/exports/*", skip=1, delay=60))
+    async with serving(app) as caller:
+        async with caller.get("/export") as answer:
+            answer.close()
+        assert len(emulator.faults) == 0, "the rows were on their way"
+        await until(lambda: emulator.effects.handled["DELETE", "/v1/exports/*"] == 1, lambda: asyncio.sleep(0.001))
