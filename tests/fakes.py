@@ -33,6 +33,13 @@ class FakeClock:
         await asyncio.sleep(0)
 
 
+class ServiceTime:
+    """The client's time, as the emulator asks for it."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self.now = clock.wall
+
+
 class VirtualClock:
     """A clock whose sleepers really sleep, until all tasks are idle: then it moves on to the first that wakes.
 

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from benchmarks.calls import new_order
-from tests.fakes import FakeClock
+from tests.fakes import FakeClock, ServiceTime
 from voucherify_async import NewOrder, OAuthAuth, VoucherifyClient
 from voucherify_async.emulator import Emulator
 
@@ -16,20 +16,10 @@ _AT_ONCE: Final = 50
 _JOB_SECONDS: Final = 10.0
 
 
-class _ServiceTime:
-    """The emulator's clock, which is the client's."""
-
-    def __init__(self, clock: FakeClock) -> None:
-        self._clock = clock
-
-    def now(self) -> float:
-        return self._clock.wall()
-
-
 @asynccontextmanager
 async def _service() -> AsyncIterator[tuple[Emulator, VoucherifyClient]]:
     clock = FakeClock()
-    time = _ServiceTime(clock)
+    time = ServiceTime(clock)
     async with Emulator(seed=1, clock=time, import_seconds=_JOB_SECONDS, export_seconds=_JOB_SECONDS) as emulator:
         async with emulator.client(clock=clock) as client:
             yield emulator, client

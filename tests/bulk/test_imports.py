@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.bulk.entries import entry
 from tests.bulk.test_upserts import TOO_MANY, some, stored, told
-from tests.fakes import FakeClock, http, raw_server, until
+from tests.fakes import FakeClock, ServiceTime, http, raw_server, until
 from voucherify_async import (
     BulkProgress,
     BulkStoppedError,
@@ -71,13 +71,6 @@ async def test_it_is_cut_by_bytes(client: VoucherifyClient, emulator: Emulator) 
     bodies = [request.body or b"" for request in emulator.requests if request.path == "/v1/orders/import"]
     assert all(len(body) <= 1000 for body in bodies)
     assert min(len(body) for body in bodies[:-1]) > 950
-
-
-class ServiceTime:
-    """The client's time, as the emulator asks for it."""
-
-    def __init__(self, clock: FakeClock) -> None:
-        self.now = clock.wall
 
 
 @pytest.mark.parametrize(("seconds", "looks"), [(5, 1), (60, 6)])

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.fakes import FakeClock, http, raw_server, until
+from tests.fakes import FakeClock, ServiceTime, http, raw_server, until
 from voucherify_async import (
     AuthenticationError,
     BulkProgress,
@@ -239,14 +239,10 @@ async def test_a_limit_that_leaves_no_room_stops_the_run(clock: FakeClock) -> No
 
 
 async def test_a_line_for_the_limit_that_is_too_long_is_made_shorter(clock: FakeClock) -> None:
-    class Wall:
-        def now(self) -> float:
-            return clock.wall()
-
     # An answer that is on its way while this clock leaps looks a minute late, and the next window two minutes away.
     patient = RetryPolicy(max_wait=150)
     async with (
-        Emulator(rate_limit="5/minute", clock=Wall()) as emulator,
+        Emulator(rate_limit="5/minute", clock=ServiceTime(clock)) as emulator,
         emulator.client(clock=clock, retry=patient) as client,
     ):
         report = await client.orders.upsert_all(some(43), concurrency=40)
