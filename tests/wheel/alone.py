@@ -35,6 +35,7 @@ FOREIGN = {
     "opentelemetry-api",
     "polars",
     "pytest",
+    "redis",
     "rich",
     "ruff",
     "uvloop",
