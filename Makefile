@@ -57,6 +57,7 @@ mutants: .venv/ready
 
 # schemathesis against the emulator, with more than the few requests of `make test`; needs Voucherify's documents.
 fuzz: .venv/ready
+	@test -e ../shared/voucherify-api/orders.json || { echo "fuzz: there is no ../shared/voucherify-api to go by"; exit 1; }
 	SCHEMATHESIS_EXAMPLES=$(or $(EXAMPLES),200) $(BIN)/python -m pytest tests/emulator/test_schemathesis.py
 
 .venv/ready: pyproject.toml
