@@ -35,7 +35,7 @@ class Call(Secretive, Generic[T], frozen=True, gc=False):
 
     method: str
     path: str
-    decode: Callable[[bytes], T]
+    decode: Callable[[bytes | memoryview], T]
     query: str = ""
     body: bytes | None = None
     content_type: str = "application/json"
@@ -59,7 +59,6 @@ class ApiResponse(NeverPickled, Generic[T], frozen=True, gc=False):
         data: the decoded result, as the method without `with_http_info` returns it.
         status: the HTTP status.
         headers: of the answer; their names match in any case.
-        body: as received, after decompression.
         request_id: what Voucherify's support asks for, where the answer names it.
         attempts: how often sending the request was tried, 1 if once.
         elapsed: seconds from the call to the decoded result, with all attempts and waits.
@@ -68,10 +67,15 @@ class ApiResponse(NeverPickled, Generic[T], frozen=True, gc=False):
     data: T
     status: int
     headers: Mapping[str, str]
-    body: bytes
+    _body: bytes | memoryview
     request_id: str | None
     attempts: int
     elapsed: float
+
+    @property
+    def body(self) -> bytes:
+        """As received, after decompression."""
+        return bytes(self._body)
 
     def _shown(self) -> Iterator[tuple[str, object]]:
         # Headers and body may hold tokens, and are long.
@@ -81,23 +85,23 @@ class ApiResponse(NeverPickled, Generic[T], frozen=True, gc=False):
         yield "elapsed", round(self.elapsed, 6)
 
 
-def nothing(body: bytes) -> None:
+def nothing(body: bytes | memoryview) -> None:
     """Decode an answer that has no content (204)."""
 
 
-def never(body: bytes) -> NoReturn:
+def never(body: bytes | memoryview) -> NoReturn:
     """Decode an answer that is handed on unread instead."""
     raise AssertionError("a streamed answer is not decoded")
 
 
-def json_decoder(expected: type[T]) -> Callable[[bytes], T]:
+def json_decoder(expected: type[T]) -> Callable[[bytes | memoryview], T]:
     """A decoder for one type, to be made once.
 
     It is msgspec's lax mode, since the documents are lax: an integral float passes for an integer, and so does a
     number in a string. A string field takes strings alone, so that an id never changes its meaning.
     """
-    decode: Callable[[bytes], T] = msgspec.json.Decoder(expected, strict=False).decode
+    decode: Callable[[bytes | memoryview], T] = msgspec.json.Decoder(expected, strict=False).decode
     return decode
 
 
-any_json: Callable[[bytes], Any] = msgspec.json.Decoder().decode
+any_json: Callable[[bytes | memoryview], Any] = msgspec.json.Decoder().decode

@@ -325,7 +325,7 @@ def _described(
         raise ConfigurationError("method", f"must be one of {', '.join(sorted(_METHODS))}, not {method!r}")
     encoded = None if body is None else checked_json("body", body, msgspec.json.decode, free=True)
     try:
-        decoder: Callable[[bytes], Any] = any_json if decode is None else json_decoder(decode)
+        decoder: Callable[[bytes | memoryview], Any] = any_json if decode is None else json_decoder(decode)
     except TypeError as error:
         raise ConfigurationError("decode", f"is no type to decode: {error}") from None
     return Call(

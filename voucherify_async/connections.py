@@ -1,12 +1,14 @@
 """Sessions of aiohttp with their habits put right: none repeats a request unseen, ours tell when one goes out."""
 
 from contextvars import ContextVar
+from functools import partial
 from typing import Any, Final
 
 import aiohttp
 
 from voucherify_async.heap import keep_reads_in_the_heap
 from voucherify_async.outcome import State
+from voucherify_async.protocol import AnswerProtocol
 
 # The call whose request is handed to aiohttp, so that it learns when a connection takes it.
 BEING_SENT: Final[ContextVar[State | None]] = ContextVar("voucherify_async_being_sent", default=None)
@@ -34,6 +36,11 @@ def new_session(*, keepalive: float, trust_env: bool) -> aiohttp.ClientSession:
 
 class _Connector(aiohttp.TCPConnector):
     """Tells a call when its request goes out: until then the service cannot have done it."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        # There is no public way to choose it (aiohttp 3.14.5, connector.py); see `direct.is_known`.
+        self._factory: Any = partial(AnswerProtocol, loop=self._loop)
 
     async def connect(self, *args: Any, **kwargs: Any) -> Any:
         connection = await super().connect(*args, **kwargs)

@@ -80,12 +80,13 @@ class State:
 class Answer(Secretive, frozen=True, gc=False):
     """What came back. It does not show its body, which may hold a token.
 
-    `problem` says why the body is not the whole one, if it is not.
+    A body that is a view lies where it arrived, and is copied only for who looks at it. `problem` says why the body
+    is not the whole one, if it is not.
     """
 
     status: int
     headers: Mapping[str, str]
-    body: "bytes | Download"
+    body: "bytes | memoryview | Download"
     problem: str | None = None
 
     def _shown(self) -> Iterator[tuple[str, object]]:
@@ -108,12 +109,6 @@ async def read_answer(answer: aiohttp.ClientResponse, most_bytes: int) -> Answer
         if not answer.content.at_eof():
             answer.close()  # unread, it would keep its connection for ever
     return Answer(answer.status, answer.headers, body, problem)
-
-
-def body_at_once(headers: Mapping[str, str], content: aiohttp.StreamReader, most_bytes: int) -> bytes | None:
-    """A body that is there already and needs nothing done to it, as most are; else None, and nothing was read."""
-    there = content.is_eof() and content.exception() is None and content.total_bytes <= most_bytes
-    return content.read_nowait() if there and "Content-Encoding" not in headers else None
 
 
 async def whole_body(
@@ -325,7 +320,7 @@ def refused(call: Call[Any], answer: Answer, attempt: int, now: float) -> Failed
 
 
 def _body_of(answer: Answer) -> bytes:
-    return b"" if isinstance(answer.body, Download) else answer.body
+    return b"" if isinstance(answer.body, Download) else bytes(answer.body)
 
 
 def held_back(error: RateLimitError, call: Call[Any], state: State) -> RateLimitError:

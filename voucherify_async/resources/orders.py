@@ -463,12 +463,12 @@ class Orders(Resource):
         quoted_id("job_id", job_id)
         return ExportJob(job_id, self._exports, self._session, self._options)
 
-    def _accepted_import(self, body: bytes) -> ImportJob:
+    def _accepted_import(self, body: bytes | memoryview) -> ImportJob:
         job = self.import_job(_decode_accepted_import(body).async_action_id)
         self._session.reporter.tell(JobSeen("import", job.id, "ACCEPTED", None))
         return job
 
-    def _accepted_export(self, body: bytes) -> ExportJob:
+    def _accepted_export(self, body: bytes | memoryview) -> ExportJob:
         job = self.export_job(_decode_accepted_export(body).id)
         self._session.reporter.tell(JobSeen("export", job.id, "ACCEPTED", None))
         return job
