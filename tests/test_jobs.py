@@ -7,6 +7,7 @@ import email.utils
 import gc
 import os
 import random
+from collections.abc import Awaitable, Generator
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,38 @@ async def test_a_finished_job_is_known_without_asking_again(emulator: Emulator, 
     assert await job == first
     assert [state.status async for state in job.snapshots()] == ["DONE"]
     assert len(emulator.requests) == asked
+
+
+class Counting:
+    """An awaitable that counts how often it is gone on with."""
+
+    def __init__(self, inner: Awaitable[object]) -> None:
+        self._inner = inner
+        self.steps = 0
+
+    def __await__(self) -> Generator[Any, None, None]:
+        steps = self._inner.__await__()
+        for awaited in steps:
+            self.steps += 1
+            yield awaited
+
+    async def run(self) -> None:
+        await self
+
+
+async def test_only_who_wants_to_hear_of_each_state_is_woken_by_it(
+    emulator: Emulator, client: VoucherifyClient
+) -> None:
+    emulator.pause_jobs()
+    job = await client.orders.import_orders(orders(1))
+    seen: list[AsyncAction] = []
+    silent, told = Counting(job.wait()), Counting(job.wait(on_progress=seen.append))
+    waiting = [asyncio.create_task(one.run()) for one in (silent, told)]
+    await until(lambda: len(seen) == 20)
+    emulator.resume_jobs()
+    await asyncio.gather(*waiting)
+    assert silent.steps == 1
+    assert told.steps >= len(seen) > 20
 
 
 async def test_failed_orders_are_a_result(client: VoucherifyClient) -> None:

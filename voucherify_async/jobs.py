@@ -91,7 +91,8 @@ class _Job(Generic[S, R]):
 
         Repeated after a failure: looks are; the job is not started again.
         """
-        snapshots = self.snapshots(timeout=timeout)
+        check_seconds("timeout", timeout)
+        snapshots = Snapshots(self._poller, self._watch, timeout, last_only=on_progress is None)
         with self._poller.telling(self._watch):
             async for snapshot in snapshots:
                 await report(on_progress, snapshot)
@@ -109,7 +110,7 @@ class _Job(Generic[S, R]):
             JobError: the job cannot be followed, its cause tells why.
         """
         check_seconds("timeout", timeout)
-        return Snapshots(self._poller, self._watch, timeout)
+        return Snapshots(self._poller, self._watch, timeout, last_only=False)
 
     def _expect_in(self, seconds: float) -> None:
         """Have it looked at when it is likely to have ended, instead of at once."""
@@ -125,10 +126,11 @@ class Snapshots(Generic[S]):
     An iterator without a body that is suspended: leaving the loop early leaves nothing behind.
     """
 
-    def __init__(self, poller: Poller[S], watch: Watch[S], timeout: float | None) -> None:
+    def __init__(self, poller: Poller[S], watch: Watch[S], timeout: float | None, *, last_only: bool) -> None:
         self._poller = poller
         self._watch = watch
         self._timeout = timeout
+        self._last_only = last_only
         self._deadline: float | None = None
         self._seen = watch.version
         self._begun = False
@@ -156,7 +158,7 @@ class Snapshots(Generic[S]):
         scope = asyncio.timeout_at(self._deadline)
         try:
             async with scope:
-                news = await self._poller.news(self._watch, self._seen)
+                news = await self._poller.news(self._watch, self._seen, last_only=self._last_only)
         except TimeoutError:
             if not scope.expired():
                 raise

@@ -74,7 +74,9 @@ class Watch(Generic[S]):
         self.due_at = 0.0
         self.expected_at = 0.0
         self.failures = 0
+        self.listening = 0
         self.changed = asyncio.Event()
+        self.ended = asyncio.Event()
 
     def start_afresh(self, now: float) -> None:
         """Look as soon as that makes sense, and often at first: somebody begins to wait, and nobody did."""
@@ -82,13 +84,36 @@ class Watch(Generic[S]):
         self.due_at = min(self.expected_at, now + LONGEST_INTERVAL)
         self.failures = 0
 
-    def publish(self, snapshot: S | None, error: VoucherifyError | None = None) -> None:
-        """Wake all who wait, with a new state or with an error."""
-        self.snapshot = snapshot or self.snapshot
+    def forget_loop(self) -> None:
+        """Nobody waits; the next one may do so on another event loop."""
+        self.changed, self.ended = asyncio.Event(), asyncio.Event()
+
+    async def wait_for_news(self) -> None:
+        """Wait for the next state, or an error."""
+        self.listening += 1
+        try:
+            await self.changed.wait()
+        finally:
+            self.listening -= 1
+
+    def publish(self, snapshot: S, *, final: bool) -> None:
+        """Wake those who listen to each new state, and at the last one all who wait."""
+        self.snapshot, self.error = snapshot, None
+        self._wake(ended=final)
+
+    def fail(self, error: VoucherifyError) -> None:
+        """Wake all who wait with an error."""
         self.error = error
+        self._wake(ended=True)
+
+    def _wake(self, *, ended: bool) -> None:
         self.version += 1
-        changed, self.changed = self.changed, asyncio.Event()
-        changed.set()
+        if self.listening:
+            changed, self.changed = self.changed, asyncio.Event()
+            changed.set()
+        if ended:
+            last, self.ended = self.ended, asyncio.Event()
+            last.set()
 
 
 class Found(msgspec.Struct, Generic[S], frozen=True):
@@ -137,8 +162,10 @@ class Poller(Generic[S]):
         self._nap: asyncio.Future[None] | None = None
         self._not_before = 0.0  # a pause that the service asked for, or that many who come one by one are given
 
-    async def news(self, watch: Watch[S], seen: int) -> S:
-        """Wait for a state newer than version `seen`. Cancelling this disturbs nobody else.
+    async def news(self, watch: Watch[S], seen: int, *, last_only: bool) -> S:
+        """Wait for a state newer than version `seen`, or for the last one. Cancelling this disturbs nobody else.
+
+        To be woken costs more than all the rest of a look: of many who wait, those sleep on who need no news.
 
         Raises:
             JobError: the job cannot be followed; its cause tells why.
@@ -150,13 +177,15 @@ class Poller(Generic[S]):
         except ClientClosedError:
             raise _closed(watch) from None
         if not watch.waiting:
-            watch.changed = asyncio.Event()  # the old one may belong to a loop that has ended
+            watch.forget_loop()
         watch.waiting += 1
         self._active.add(watch)
         try:
             self._wake(watch)
-            while watch.version <= seen or watch.snapshot is None:
-                await watch.changed.wait()
+            while (
+                watch.version <= seen or watch.snapshot is None or (last_only and not self.is_final(watch.snapshot))
+            ):
+                await (watch.ended.wait() if last_only else watch.wait_for_news())
                 if watch.error is not None:
                     raise copy(watch.error) from watch.error.__cause__  # one for each who waits
             return watch.snapshot
@@ -208,11 +237,11 @@ class Poller(Generic[S]):
                     await self._look(watches)
         except asyncio.CancelledError:
             for watch in self._unfinished():
-                watch.publish(None, _closed(watch))
+                watch.fail(_closed(watch))
             raise
         except Exception as error:  # ours, or a rate limiter's: nobody must be left waiting for ever
             for watch in self._unfinished():
-                watch.publish(None, _lost(watch, error))
+                watch.fail(_lost(watch, error))
 
     async def _sleep(self, seconds: float) -> None:
         """Sleep, unless somebody comes to wait for another job."""
@@ -311,15 +340,15 @@ class Poller(Generic[S]):
                 watch.trouble, watch.failures = None, 0
                 progress = found.progress if isinstance(found, AsyncAction) else None
                 self._session.reporter.tell(JobSeen(self._source.kind, watch.job_id, found.status, progress))
-                watch.publish(found)
+                watch.publish(found, final=self.is_final(found))
                 continue
             watch.trouble = found
             asked = isinstance(found, ApiError) and found.retry_after is not None
             watch.failures += not asked
             if isinstance(found, ClientClosedError):
-                watch.publish(None, _closed(watch))
+                watch.fail(_closed(watch))
             elif not _passes(found) or watch.failures >= PATIENCE:
-                watch.publish(None, _lost(watch, found))
+                watch.fail(_lost(watch, found))
 
 
 def _closed(watch: Watch[Any]) -> ClientClosedError:
