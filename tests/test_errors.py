@@ -153,6 +153,16 @@ def test_an_error_says_what_happened_and_whether_it_took_effect() -> None:
         assert "create_export" in str(listing_error(total=12_000, reached=10_000))
 
 
+def test_the_text_of_an_error_is_one_line_whatever_a_service_says() -> None:
+    odd = "no\nERROR all is lost\r\x1b[2J\u2028 \u00e4"
+    shown = r"no\nERROR all is lost\r\x1b[2J\u2028 ä"
+    error = BadRequestError(status=400, message=odd, request_id=odd)
+    assert str(error) == f"400 {shown} [request {shown}, 1 attempt]"
+    assert error.message == odd
+    assert str(JobError(f"it failed: {error}", job_id=odd)).count(shown) == 3
+    assert str(SourceError(odd, line=1)) == f"line 1: {shown}"
+
+
 def test_a_pickled_snapshot_has_no_token() -> None:
     export = Export(id="exp_1", status="DONE", result=ExportFile(url="https://h/v1/exports/exp_1?token=secret"))
     error = JobError("lost", job_id="exp_1", snapshot=export)

@@ -63,6 +63,17 @@ class VoucherifyError(Exception):
 
     job_id: str | None = None
 
+    def __str__(self) -> str:
+        """In one line: what a caller sent comes back in what the service says, and must not write lines of its own
+        into a log (CWE-117)."""
+        told = self._told()
+        if told.isprintable():
+            return told
+        return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in told)
+
+    def _told(self) -> str:
+        return super().__str__()
+
     # The default way of pickling calls the class with `args`, which is not how these are made.
     def __reduce__(self) -> tuple[Any, ...]:
         return _restore, (type(self), self.args, self.__dict__)
@@ -150,9 +161,9 @@ class ApiError(VoucherifyError):
         said = ": ".join(part for part in (key, message, details) if part)
         super().__init__(f"{status} {said}".rstrip())
 
-    def __str__(self) -> str:
+    def _told(self) -> str:
         hint = "" if self.retry_after is None else f"; may be sent again in {self.retry_after:.1f} s"
-        return f"{super().__str__()} [{_circumstances(self, self.request_id)}]{hint}"
+        return f"{super()._told()} [{_circumstances(self, self.request_id)}]{hint}"
 
 
 class BadRequestError(ApiError):
@@ -217,8 +228,8 @@ class TransportError(VoucherifyError):
         self.path = path
         self.attempts = attempts
 
-    def __str__(self) -> str:
-        return f"{super().__str__()} [{_circumstances(self, None)}]"
+    def _told(self) -> str:
+        return f"{super()._told()} [{_circumstances(self, None)}]"
 
 
 class ConnectError(TransportError):
@@ -270,9 +281,9 @@ class DecodeError(VoucherifyError):
         self.attempts = attempts
         self.outcome_unknown = outcome_unknown
 
-    def __str__(self) -> str:
+    def _told(self) -> str:
         place = "" if self.json_path == "$" else f" at {self.json_path}"
-        return f"{super().__str__()}{place} [{_circumstances(self, self.request_id)}]"
+        return f"{super()._told()}{place} [{_circumstances(self, self.request_id)}]"
 
 
 class ListingIncompleteError(VoucherifyError):
@@ -342,7 +353,7 @@ class SourceError(VoucherifyError):
         self.line = line
         self.source = source
 
-    def __str__(self) -> str:
+    def _told(self) -> str:
         line = None if self.line is None else f"line {self.line}"
         place = ", ".join(part for part in (self.source, line) if part)
         return f"{place}: {self.problem}" if place else self.problem
@@ -373,9 +384,9 @@ class JobError(VoucherifyError):
         self.job_id: str = job_id  # pyright: ignore[reportIncompatibleVariableOverride] - always has one
         self.snapshot = snapshot
 
-    def __str__(self) -> str:
+    def _told(self) -> str:
         seen = "" if self.snapshot is None else f", last seen {self.snapshot.status}"
-        return f"{super().__str__()} [job {self.job_id}{seen}]"
+        return f"{super()._told()} [job {self.job_id}{seen}]"
 
 
 class ImportFailedError(JobError):

@@ -77,9 +77,7 @@ def problem_of(error: VoucherifyError) -> Problem | None:
     status = next((STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES), None)
     if status is None:
         return None
-    # What a caller sent comes back in what Voucherify says. It must not write lines of its own (CWE-117).
-    told = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in str(error))
-    _log.warning("answered with %d: %s", status, told)
+    _log.warning("answered with %d: %s", status, error)
     # "about:blank" says that the status tells all, and is named by its phrase (RFC 9457, section 4.2.1).
     said: dict[str, object] = {"type": "about:blank", "title": status.phrase, "status": status.value}
     if getattr(error, "outcome_unknown", False):
