@@ -22,7 +22,7 @@ async def test_the_index(api: Api) -> None:
     assert (await api.get("/_emulator/nothing", keys=False)).status == 404
     reply = await api.get("/_emulator/reset", keys=False)
     assert (reply.status, reply.headers["Allow"]) == (405, "POST")
-    assert reply.json["details"] == "GET is not one of POST"
+    assert reply.json["details"] == "GET is not supported by this endpoint. Did you mean POST?"
 
 
 async def test_effects(api: Api, emulator: Emulator, clock: Clock) -> None:

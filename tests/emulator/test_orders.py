@@ -144,7 +144,17 @@ async def test_a_source_id_belongs_to_one_order(api: Api) -> None:
     await api.create(source_id="a")
     await api.create(source_id="b")
     reply = await api.put("/v1/orders/b", {"source_id": "a"})
-    assert (reply.status, reply.json["key"]) == (400, "duplicate_found")
+    assert reply.status == 409
+    assert {**reply.json, "request_id": ""} == {
+        "code": 409,
+        "key": "duplicate_found",
+        "message": "Duplicated resource found",
+        "details": "Duplicated order exists with source_id a",
+        "request_id": "",
+        "resource_id": "a",
+        "resource_type": "order",
+    }
+    assert (await api.get("/v1/orders/b")).status == 200
 
 
 async def test_created_at_is_honoured(api: Api) -> None:

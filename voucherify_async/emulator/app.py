@@ -5,7 +5,8 @@ character, percent-encoded) and since every microsecond of routing counts for al
 
 Guesses, where the documents are silent: one word of any kind may stand in front of a key; downloads need no keys
 (their token is enough) and do not count against the rate limit; that a path (404) or a method on it (405) does not
-exist is said before the keys are looked at (401).
+exist is said before the keys are looked at (401); a body that is missing is a 400, one that is too large a 413 like
+other errors.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from voucherify_async.emulator.problems import (
     ServiceError,
     bad_method,
     bad_path,
+    bad_type,
     forbidden,
     invalid_payload,
     unauthorized,
@@ -283,7 +285,7 @@ def _json(request: web.BaseRequest, body: bytes) -> Any:
         raise invalid_payload("The request has no body")
     content_type = request.content_type
     if content_type != "application/json" and not content_type.endswith("+json"):
-        raise _wrong_type("application/json")
+        raise bad_type("application/json")
     try:
         return _decode(body)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
@@ -294,17 +296,13 @@ def _form(request: web.BaseRequest, body: bytes) -> dict[str, str]:
     if _nothing_sent(request, body):
         return {}
     if request.content_type != _FORM:
-        raise _wrong_type(_FORM)
+        raise bad_type(_FORM)
     return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
 
 
 def _nothing_sent(request: web.BaseRequest, body: bytes) -> bool:
     """Then something is missing (400): a type that was not named cannot be one that is not supported (415)."""
     return not body and "Content-Type" not in request.headers
-
-
-def _wrong_type(wanted: str) -> ServiceError:
-    return ServiceError(415, "unsupported_media_type", "Unsupported media type", f"Content-Type has to be {wanted}")
 
 
 def _refusal(problem: ServiceError, request_id: str) -> Answer:

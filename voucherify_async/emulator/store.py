@@ -7,7 +7,7 @@ Guesses, where the documents are silent:
 
 - A create with an `id` that does not exist is an error (404): ids are the service's to give. In an import the
   order is named in `failed`.
-- A `source_id` that belongs to another order is refused (400, `duplicate_found`).
+- A `source_id` that belongs to another order is refused (409, `duplicate_found`).
 - An explicit `created_at` moves an order that exists, in create and update; in an import it is ignored.
 """
 
@@ -21,7 +21,7 @@ import msgspec
 from voucherify_async.emulator.catalogue import Catalogue, Mark
 from voucherify_async.emulator.composing import compose, stated_amounts
 from voucherify_async.emulator.identifiers import Identifiers
-from voucherify_async.emulator.problems import ServiceError, not_found
+from voucherify_async.emulator.problems import duplicate, not_found
 from voucherify_async.emulator.timeindex import TimeIndex
 
 __all__ = ["Cause", "OrderRecord", "Orders"]
@@ -229,11 +229,4 @@ class Orders:
         source_id = given.get("source_id")
         holder = None if source_id is None else self._by_source.get(source_id)
         if holder is not None and holder is not record:
-            raise ServiceError(
-                400,
-                "duplicate_found",
-                "Duplicate resource found",
-                f"Order with source_id {source_id} exists already",
-                resource_id=holder.id,
-                resource_type="order",
-            )
+            raise duplicate("order", "source_id", str(source_id))
