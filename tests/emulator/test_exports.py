@@ -67,6 +67,7 @@ async def test_an_export_sees_what_imports_had_done_by_then(api: Api, emulator: 
 
 
 async def test_all_fields(api: Api, clock: Clock) -> None:
+    await api.create(source_id='a "quoted", line\nbreak é')
     order = await api.create(
         source_id='a "quoted", line\nbreak é',
         customer={"source_id": "c"},

@@ -4,9 +4,11 @@ Guesses, where the documents are silent:
 
 - `status` is CREATED when none is given, or when it is cleared with `null`.
 - With items, the amount is the sum of theirs, whatever else is given; when the items are cleared, the amount stays.
-- `initial_amount` is what was given, else the amount; a discount is never shown larger than what it is taken from,
-  yet kept as it was given, for when the amount grows again.
-- `updated_at` is set from the start.
+- A discount is never shown larger than what it is taken from, yet kept as it was given, for when the amount grows
+  again.
+
+`updated_at` is null until the first change, as in the example of `EVENTS.CUSTOMER.ORDER.CREATED` in
+`events-customer.json`; `initial_amount` is shown where it was given, and in no example of an order otherwise.
 """
 
 from __future__ import annotations
@@ -37,7 +39,7 @@ def compose(
     customer_id: str | None,
     referrer_id: str | None,
     created_ms: int,
-    updated_ms: int,
+    updated_ms: int | None,
 ) -> dict[str, Any]:
     """The order as it is answered; `was` is empty for a new one.
 
@@ -56,11 +58,12 @@ def compose(
         "id": order_id,
         "source_id": given["source_id"] if "source_id" in given else was.get("source_id"),
         "created_at": format_ms(created_ms),
-        "updated_at": format_ms(updated_ms),
+        "updated_at": None if updated_ms is None else format_ms(updated_ms),
         "status": _stays(given, was, "status", "CREATED"),
         "amount": amount,
-        "initial_amount": stated.get("initial_amount", amount),
     }
+    if "initial_amount" in stated:
+        order["initial_amount"] = stated["initial_amount"]
     if discount:
         order["discount_amount"] = discount
     if items_discount:

@@ -88,7 +88,8 @@ def file_chunks(orders: Sequence[dict[str, Any]], holds: Predicate, parameters: 
     order = parameters.get("order")
     if order is not None:
         name = order.removeprefix("-")
-        chosen.sort(key=lambda data: data[name])
+        # An order that was never changed has no time of it, and stands where `Orders.page` has it.
+        chosen.sort(key=lambda data: data[name] or data["created_at"])
         if order.startswith("-"):
             chosen.reverse()  # sorting in reverse would leave those that are equal as they came
     yield from csv_chunks(chosen, parameters["fields"])

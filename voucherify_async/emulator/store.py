@@ -9,6 +9,8 @@ Guesses, where the documents are silent:
   order is named in `failed`.
 - A `source_id` that belongs to another order is refused (409, `duplicate_found`).
 - An explicit `created_at` moves an order that exists, in create and update; in an import it is ignored.
+- An id goes before a source id that reads the same.
+- By `updated_at`, an order that was never changed is sorted by its `created_at`.
 """
 
 from __future__ import annotations
@@ -174,7 +176,7 @@ class Orders:
             if created_ms is None:
                 created_ms = record.created_ms
             stated = stated_amounts(given, record.stated)
-            data = self._composed(record, given, stated, created_ms, now_ms)
+            data = self._composed(record, given, stated, created_ms, None if new else now_ms)
 
         if new:
             self._sequence = record.sequence
@@ -188,16 +190,22 @@ class Orders:
         if new or created_ms != record.created_ms:
             self._by_created.add(created_ms, record)
         self._snapshot = None
-        record.put(data, stated, created_ms, now_ms)
+        sorted_ms = created_ms if new else now_ms
+        record.put(data, stated, created_ms, sorted_ms)
         record.effects[cause] += 1
         if record.source_id is not None:
             self._by_source[record.source_id] = record
-        self._by_updated.add(now_ms, record)
+        self._by_updated.add(sorted_ms, record)
         self._mark("order", record.id, record)
         return record
 
     def _composed(
-        self, record: OrderRecord, given: dict[str, Any], stated: dict[str, int], created_ms: int, now_ms: int
+        self,
+        record: OrderRecord,
+        given: dict[str, Any],
+        stated: dict[str, int],
+        created_ms: int,
+        updated_ms: int | None,
     ) -> dict[str, Any]:
         catalogue, was = self._catalogue, record.data
         customer_id = self._linked(given.get("customer", {}), was.get("customer_id"))
@@ -216,7 +224,7 @@ class Orders:
             customer_id=customer_id,
             referrer_id=referrer_id,
             created_ms=created_ms,
-            updated_ms=now_ms,
+            updated_ms=updated_ms,
         )
 
     def _linked(self, given: dict[str, Any] | None, otherwise: str | None) -> str | None:
