@@ -4,9 +4,9 @@ Guesses, where the documents are silent:
 
 - A customer with an unknown `id` is an error (404), one with an unknown `source_id` is made, one with neither is
   made anew each time; one about whom nothing is said is none.
-- A product or SKU is stored only with `override: true`. Without it, what the order says about it is shown in that
-  order, over what is stored. Unknown `product_id` and `sku_id` are shown as they came, unless `override` makes the
-  thing: it gets an id of its own, which is shown then.
+- Without `override: true` (with which alone a product or SKU is stored, as documented) what the order says about it
+  is shown in that order, over what is stored. Unknown `product_id` and `sku_id` are shown as they came, unless
+  `override` makes the thing: it gets an id of its own, which is shown then.
 - The price of an item is its own, else that of its SKU, else that of its product. Those may be broken numbers and
   amounts may not (documents: number, integer): a price is rounded first, then multiplied.
 """

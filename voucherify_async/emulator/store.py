@@ -145,6 +145,11 @@ class Orders:
     def update(self, key: str, given: dict[str, Any], now_ms: int) -> OrderRecord:
         """Change what is given of an order that exists."""
         record = self.get(key)
+        for item in given.get("items") or ():
+            for thing in (item.get("product"), item.get("sku")):
+                if thing is not None:
+                    # It works in requests that create orders (documents: OrderItem), and this one creates none.
+                    thing.pop("override", None)
         # The id stands in the path; one in the body is not a property of an update (documents: OrderBase).
         return self._apply(record, given, now_ms, "updated")
 

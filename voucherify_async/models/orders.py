@@ -64,7 +64,8 @@ class Product(Struct, frozen=True, kw_only=True):
     """The product of an item.
 
     Attributes:
-        override: true stores name, price and metadata with the product; false uses them for this order only.
+        override: true stores name, price and metadata with the product, where an order is created or imported;
+            otherwise they are used for this order only.
         price: for one unit, in the smallest unit of the currency.
     """
 
