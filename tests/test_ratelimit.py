@@ -572,7 +572,8 @@ class Service:
         now = self._clock.wall()
         status, headers = 200, {}
         try:
-            self._limit.take(now)
+            self._limit.check(now)
+            self._limit.count()
             self.done += 1
         except ServiceError as error:
             status, headers = error.status, dict(error.headers or {})

@@ -226,6 +226,8 @@ async def test_jobs_over_http(api: Api, clock: Clock) -> None:
 async def test_settings_over_http(api: Api, emulator: Emulator) -> None:
     settings = {
         "rate_limit": "5/minute",
+        "bulk_limit": "2/hour",
+        "cycle_limit": "900/30 days",
         "oauth_expires_in": 10,
         "download_seconds": 20,
         "download_url": "http://localhost:1",

@@ -37,6 +37,7 @@ def turned(emulator: Emulator, kind: FaultKind) -> None:
     assert_type(emulator.faults.pending, list[Fault])
     emulator.faults.clear()
     emulator.rate_limit = "100/minute"
+    emulator.bulk_limit = emulator.cycle_limit = None
     emulator.import_seconds = emulator.export_seconds = None
     emulator.oauth_expires_in = emulator.download_seconds = 60
     emulator.download_url = None
@@ -61,6 +62,7 @@ def looked_at(emulator: Emulator) -> None:
     assert_type(emulator.requests, list[RequestRecord])
     assert_type(emulator.requests[0].headers, dict[str, str])
     assert_type(Emulator(clock=Clock(), port=0, db="orders.db", rate_limit="1/hour", seed=1), Emulator)
+    assert_type(Emulator(bulk_limit="10/hour", cycle_limit="100000/30 days"), Emulator)
     version: str = __version__
     del version
 

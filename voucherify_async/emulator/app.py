@@ -39,7 +39,7 @@ from voucherify_async.emulator.problems import (
     unauthorized,
 )
 from voucherify_async.emulator.project import Project
-from voucherify_async.emulator.ratelimit import RateLimit
+from voucherify_async.emulator.ratelimit import Limits
 from voucherify_async.emulator.store import Orders
 
 __all__ = ["MAX_BODY_BYTES", "MAX_LINE_BYTES", "App"]
@@ -94,7 +94,7 @@ class App:
         self.faults = faults
         self.app_id = app_id
         self.app_token = app_token
-        self.rate_limit = RateLimit()
+        self.limits = Limits()
         self.effects = Effects(self._orders_now)
         self.log = RequestLog()
         self.control: Control | None = None
@@ -158,7 +158,7 @@ class App:
 
     def _headers(self, request_id: str) -> dict[str, str]:
         now = self.project.clock.now()
-        headers = self.rate_limit.headers(now)
+        headers = self.limits.api_calls.headers(now)
         headers["Date"] = _http_date(int(now))
         headers["X-Request-Id"] = request_id
         return headers
@@ -190,7 +190,7 @@ class App:
             call.range, call.if_range = request.headers.get("Range"), request.headers.get("If-Range")
         else:
             self._admit(request, endpoint, now)
-            self.rate_limit.take(now)
+            self.limits.take(now, bulk=endpoint.bulk)
         if endpoint.body == "json":
             call.body = _json(request, body)
         elif endpoint.body == "form":

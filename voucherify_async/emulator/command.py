@@ -29,6 +29,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--rate-limit", metavar="N/PERIOD", type=_rule, help="such as 2000/minute or 100/hour (default: none)"
     )
+    parser.add_argument(
+        "--bulk-limit", metavar="N/PERIOD", type=_rule, help="of imports, such as 10/hour (default: none)"
+    )
+    parser.add_argument(
+        "--cycle-limit",
+        metavar="N/PERIOD",
+        type=_rule,
+        help="of a billing cycle, such as '100000/30 days' (default: none)",
+    )
     parser.add_argument("--seed", type=int, help="make the same ids for the same calls")
     parser.add_argument(
         "--app-id", default=os.environ.get("VOUCHERIFY_APP_ID") or None, help="(default: $VOUCHERIFY_APP_ID)"
@@ -83,6 +92,8 @@ async def serve(args: argparse.Namespace) -> None:
         app_token=args.app_token,
         db=args.db,
         rate_limit=args.rate_limit,
+        bulk_limit=args.bulk_limit,
+        cycle_limit=args.cycle_limit,
         seed=args.seed,
     )
     async with emulator:

@@ -11,8 +11,8 @@ No credentials are asked for, so the emulator belongs on loopback. Bodies are JS
 | `GET, POST /_emulator/clock` | `{"advance": seconds}`, `{"set": Unix seconds or ISO 8601}`, `{"run": true}` |
 | `GET, POST /_emulator/jobs` | `import_seconds`, `export_seconds` (null: natural), `paused`, `fail_next_import` |
 | | (a message, or `{"message", "status"}`), `fail_next_export` (true) |
-| `GET, POST /_emulator/settings` | `rate_limit`, `oauth_expires_in`, `download_seconds`, `download_url`, |
-| | `download_ranges` |
+| `GET, POST /_emulator/settings` | `rate_limit`, `bulk_limit`, `cycle_limit`, `oauth_expires_in`, |
+| | `download_seconds`, `download_url`, `download_ranges` |
 | `POST /_emulator/reset` | everything back to the beginning; `{"seed": ...}` begins with that seed |
 """
 
@@ -63,6 +63,8 @@ class SettingsOrder(msgspec.Struct, forbid_unknown_fields=True):
     """The body of `POST /_emulator/settings`; what is not given stays."""
 
     rate_limit: str | msgspec.UnsetType | None = msgspec.UNSET
+    bulk_limit: str | msgspec.UnsetType | None = msgspec.UNSET
+    cycle_limit: str | msgspec.UnsetType | None = msgspec.UNSET
     oauth_expires_in: int | msgspec.UnsetType = msgspec.UNSET
     download_seconds: int | msgspec.UnsetType = msgspec.UNSET
     download_url: str | msgspec.UnsetType | None = msgspec.UNSET
@@ -181,6 +183,8 @@ class Control:
         emulator = self._emulator
         return {
             "rate_limit": emulator.rate_limit,
+            "bulk_limit": emulator.bulk_limit,
+            "cycle_limit": emulator.cycle_limit,
             "oauth_expires_in": emulator.oauth_expires_in,
             "download_seconds": emulator.download_seconds,
             "download_url": emulator.download_url,

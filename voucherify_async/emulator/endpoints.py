@@ -260,7 +260,7 @@ class Endpoints:
 class Endpoint:
     """One row of the route table."""
 
-    __slots__ = ("body", "method", "path", "run", "scopes")
+    __slots__ = ("body", "bulk", "method", "path", "run", "scopes")
 
     def __init__(
         self,
@@ -270,12 +270,14 @@ class Endpoint:
         scopes: tuple[str, ...] = (),
         *,
         body: str | None = None,
+        bulk: bool = False,
     ) -> None:
         self.method = method
         self.path = path
         self.run = run
         self.scopes = scopes
         self.body = body
+        self.bulk = bulk
 
 
 _ORDERS: Final = ("api", "orders")
@@ -285,7 +287,7 @@ _EXPORTS: Final = ("api", "exports")
 ROUTES: Final = (
     Endpoint("GET", "/v1/orders", Endpoints.list_orders, _ORDERS),
     Endpoint("POST", "/v1/orders", Endpoints.create_order, _ORDERS, body="json"),
-    Endpoint("POST", "/v1/orders/import", Endpoints.import_orders, _ORDERS, body="json"),
+    Endpoint("POST", "/v1/orders/import", Endpoints.import_orders, _ORDERS, body="json", bulk=True),
     Endpoint("POST", "/v1/orders/export", Endpoints.create_order_export, _ORDERS, body="json"),
     Endpoint("GET", "/v1/orders/*", Endpoints.get_order, _ORDERS),
     Endpoint("PUT", "/v1/orders/*", Endpoints.update_order, _ORDERS, body="json"),

@@ -1,52 +1,63 @@
-"""The rate limit: a fixed window of a minute or an hour, and the headers that every answer carries.
+"""The limits: fixed windows of a minute, an hour or a cycle, and the headers that every answer carries.
 
-Guesses, where the documents are silent: the window begins with the first request after the last one ended;
-`X-Rate-Limit-Retry` is always the end of the window (Unix seconds, rounded up); refused requests do not count; only
-requests with valid credentials do. Without a limit a million a minute is reported and nothing is refused.
+The guide "Limits" names the kinds. Each is hit by itself and says so in `X-Rate-Limit-Type`; that bulk calls do not
+count for the cycle stood in an earlier edition of that guide.
+
+Guesses, where the documents are silent: an import is the only bulk call there is here, and an API call besides; the
+window begins with the first request after the last one ended; the three standing headers are about API calls,
+whatever limit refused, and `X-Rate-Limit-Retry` is always the end of their window (Unix seconds, rounded up);
+refused requests do not count; only requests with valid credentials do. Without a limit of API calls a million a
+minute is reported and nothing is refused.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from typing import Final
+from typing import Final, Literal
 
 from voucherify_async.emulator.problems import ServiceError
 
-__all__ = ["RateLimit"]
+__all__ = ["Limits", "RateLimit"]
 
-_PERIODS: Final = {"second": 1, "minute": 60, "hour": 3600}
+LimitType = Literal["api_calls", "bulk_api_calls", "api_calls_cycle"]
+_PERIODS: Final = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400}
 _UNLIMITED: Final = 1_000_000
 
 
 class RateLimit:
     """A budget of requests per window.
 
-    `rule` is such as `2000/minute` or `100/hour`, or `200/6 seconds` for tests in a hurry; None for no limit.
+    `rule` is such as `2000/minute`, `100/hour` or `100000/30 days`, or `200/6 seconds` for tests in a hurry; None
+    for no limit.
     """
 
-    def __init__(self, rule: str | None = None) -> None:
+    def __init__(self, rule: str | None = None, limit_type: LimitType = "api_calls") -> None:
         self.rule = rule
+        self._type = limit_type
         self._refuses = rule is not None
         self.limit, self._period = (_UNLIMITED, 60) if rule is None else _parse(rule)
         # The start, not the end: adding a period to it and taking it away again need not give the same time.
         self._starts_at = -math.inf
         self._used = 0
 
-    def take(self, now: float) -> None:
-        """Count a request. Raises the 429 when the budget of the window is used up."""
+    def check(self, now: float) -> None:
+        """Raise the 429 when the budget of the window is used up."""
         self._roll(now)
         if self._refuses and self._used >= self.limit:
             raise ServiceError(
                 429,
-                "too_many_requests",
-                "Too many requests",
-                f"The limit of {self.limit} requests is used up",
+                None,
+                # As the guide "API overview" and `customers.json` have it.
+                "Too many requests hit the API too quickly.",
                 headers={
                     "Retry-After": str(max(1, math.ceil(self._ends_at - now))),
-                    "X-Rate-Limit-Type": "api_calls",
+                    "X-Rate-Limit-Type": self._type,
                 },
             )
+
+    def count(self) -> None:
+        """Take one off the budget."""
         self._used += 1
 
     def headers(self, now: float) -> dict[str, str]:
@@ -69,8 +80,25 @@ class RateLimit:
             self._used = 0
 
 
+class Limits:
+    """Those of a project, each with a window of its own."""
+
+    def __init__(self) -> None:
+        self.api_calls = RateLimit()
+        self.bulk_calls = RateLimit(limit_type="bulk_api_calls")
+        self.cycle = RateLimit(limit_type="api_calls_cycle")
+
+    def take(self, now: float, *, bulk: bool) -> None:
+        """Count a request. Raises the 429 of the first limit that is used up, and counts nothing then."""
+        other = self.bulk_calls if bulk else self.cycle
+        self.api_calls.check(now)
+        other.check(now)
+        self.api_calls.count()
+        other.count()
+
+
 def _parse(rule: str) -> tuple[int, int]:
-    match = re.fullmatch(r"\s*(\d+)\s*/\s*(\d*)\s*(second|minute|hour)s?\s*", rule)
+    match = re.fullmatch(r"\s*(\d+)\s*/\s*(\d*)\s*(second|minute|hour|day)s?\s*", rule)
     if match is None or int(match[1]) < 1 or match[2] == "0":
         raise ValueError(f"A rate limit is such as 2000/minute or 100/hour, not {rule!r}")
     return int(match[1]), int(match[2] or 1) * _PERIODS[match[3]]

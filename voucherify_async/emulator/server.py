@@ -44,7 +44,9 @@ class Emulator:
     - `host`, `port`: where to listen; port 0 is any free one, and the same again after a stop and a start.
     - `app_id`, `app_token`: the keys; made up (from the seed, if there is one) when not given.
     - `db`: an SQLite file that keeps everything; without it the state lives as long as this object.
-    - `rate_limit`: such as `2000/minute` or `100/hour`; without it nothing is refused.
+    - `rate_limit`: of API calls, such as `2000/minute` or `100/hour`; without it nothing is refused.
+    - `bulk_limit`, `cycle_limit`: of imports, such as `10/hour`, and of API calls in a billing cycle, such as
+      `100000/30 days`; the same.
     - `seed`: the same seed gives the same ids for the same calls.
     - `clock`: a `Clock` (real time without one), or anything with `now()`.
     - `import_seconds`, `export_seconds`: how long one job takes; None is natural: an import of one order 0.05 s, of
@@ -67,6 +69,8 @@ class Emulator:
         app_token: str | None = None,
         db: str | Path | None = None,
         rate_limit: str | None = None,
+        bulk_limit: str | None = None,
+        cycle_limit: str | None = None,
         seed: int | str | None = None,
         clock: TimeSource | None = None,
         import_seconds: float | None = None,
@@ -91,6 +95,8 @@ class Emulator:
             self._app = App(project, self._endpoints, self.faults, self.app_id, self.app_token)
             self._app.control = Control(self)
             self.rate_limit = rate_limit
+            self.bulk_limit = bulk_limit
+            self.cycle_limit = cycle_limit
             self.import_seconds = import_seconds
             self.export_seconds = export_seconds
             self.oauth_expires_in = oauth_expires_in
@@ -197,12 +203,30 @@ class Emulator:
 
     @property
     def rate_limit(self) -> str | None:
-        """Such as `2000/minute`; None for no limit. Setting it begins a new window."""
-        return self._app.rate_limit.rule
+        """Of API calls, such as `2000/minute`; None for no limit. Setting it begins a new window."""
+        return self._app.limits.api_calls.rule
 
     @rate_limit.setter
     def rate_limit(self, rule: str | None) -> None:
-        self._app.rate_limit = RateLimit(rule)
+        self._app.limits.api_calls = RateLimit(rule)
+
+    @property
+    def bulk_limit(self) -> str | None:
+        """Of imports, such as `10/hour`; None for no limit. Setting it begins a new window."""
+        return self._app.limits.bulk_calls.rule
+
+    @bulk_limit.setter
+    def bulk_limit(self, rule: str | None) -> None:
+        self._app.limits.bulk_calls = RateLimit(rule, "bulk_api_calls")
+
+    @property
+    def cycle_limit(self) -> str | None:
+        """Of API calls in a billing cycle, such as `100000/30 days`; None for none. Setting it begins a cycle."""
+        return self._app.limits.cycle.rule
+
+    @cycle_limit.setter
+    def cycle_limit(self, rule: str | None) -> None:
+        self._app.limits.cycle = RateLimit(rule, "api_calls_cycle")
 
     @property
     def import_seconds(self) -> float | None:
@@ -290,6 +314,7 @@ class Emulator:
         Keys, address, speed of jobs and limits stay as they are set; a clock that can be set shows the real time.
         """
         speeds = (self.import_seconds, self.export_seconds, self.oauth_expires_in)
+        limits = (self.rate_limit, self.bulk_limit, self.cycle_limit)
         if isinstance(self.clock, Clock):
             self.clock.reset()
         project = self._project
@@ -297,7 +322,7 @@ class Emulator:
         self.import_seconds, self.export_seconds, self.oauth_expires_in = speeds
         self.faults.clear()
         self.faults.chances = project.identifiers.chances
-        self.rate_limit = self._app.rate_limit.rule
+        self.rate_limit, self.bulk_limit, self.cycle_limit = limits
         self._app.effects.clear()
         self._app.log.clear()
 
