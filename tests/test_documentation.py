@@ -91,6 +91,19 @@ def test_every_page_is_in_the_navigation() -> None:
     assert set(re.findall(r": ([\w/-]+\.md)$", navigation, re.MULTILINE)) == pages
 
 
+def test_each_row_about_the_emulator_is_held_by_tests_that_there_are() -> None:
+    page = (DOCS / "emulator.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (.+) \| (documented|guessed|not emulated) \| (.+) \|$", page, re.MULTILINE)
+    headings = 2 * page.count("| Behaviour | Standing |")
+    assert len(rows) == len(re.findall(r"^\|", page, re.MULTILINE)) - headings > 70
+    for behaviour, standing, where in rows:
+        tests = re.findall(r"(\w+/\w+\.py)::(\w+)", where)
+        assert tests or standing == "not emulated", behaviour
+        for file, name in tests:
+            source = (ROOT / "tests" / file).read_text(encoding="utf-8")
+            assert re.search(rf"^(async )?def {name}\(", source, re.MULTILINE), (file, name)
+
+
 async def test_the_calls_beside_those_of_the_official_sdk_exist() -> None:
     page = (DOCS / "guides" / "official-sdk.md").read_text(encoding="utf-8")
     calls = set(re.findall(r"`client\.([\w.]+)`", page))

@@ -91,11 +91,16 @@ async def test_a_token_from_birth_to_death(api: Api, clock: Clock) -> None:
 
 async def test_tokens_expire(api: Api, emulator: Emulator, clock: Clock) -> None:
     emulator.oauth_expires_in = 10
-    bearer = {"Authorization": f"bearer {await token(api)}"}
+    made = await token(api)
+    bearer = {"Authorization": f"bearer {made}"}
     clock.advance(9.9)
     assert (await api.get("/v1/orders", keys=False, headers=bearer)).status == 200
     clock.advance(0.1)
     assert (await api.get("/v1/orders", keys=False, headers=bearer)).status == 401
+    for wanted in (made, "nobody's"):
+        assert (await form(api, "/v1/oauth/introspect", access_token=wanted)).json == {"active": False}
+        reply = await form(api, "/v1/oauth/token/revoke", access_token=wanted)
+        assert (reply.status, reply.body) == (404, b"")
 
 
 @pytest.mark.parametrize(
@@ -208,11 +213,6 @@ async def test_methods_that_are_not_allowed(api: Api, method: str, path: str, al
     reply = await api(method, path)
     assert reply.status == 405
     assert reply.headers["Allow"] == allow
-
-
-async def test_content_types(api: Api) -> None:
-    for content_type in ("text/plain", "application/x-www-form-urlencoded"):
-        reply = await api("POST", "/v1/orders", data=b"{}", headers={"Content-Type": content_type})
     *most, last = allow.split(", ")
     assert {**reply.json, "request_id": ""} == {
         "code": 405,
@@ -221,6 +221,11 @@ async def test_content_types(api: Api) -> None:
         f"{', '.join(most)}{' or ' if most else ''}{last}?",
         "request_id": "",
     }
+
+
+async def test_content_types(api: Api) -> None:
+    for content_type in ("text/plain", "application/x-www-form-urlencoded"):
+        reply = await api("POST", "/v1/orders", data=b"{}", headers={"Content-Type": content_type})
         assert (reply.status, reply.json["message"]) == (415, "Unsupported Media Type")
         assert reply.json["details"] == "Content-Type has to be application/json"
     assert (

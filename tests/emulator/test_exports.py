@@ -106,6 +106,12 @@ async def test_all_fields(api: Api, clock: Clock) -> None:
     }
 
 
+@pytest.mark.parametrize("parameters", [None, {}, {"fields": None}, {"fields": []}])
+async def test_no_fields_are_the_usual_ones(api: Api, parameters: Any) -> None:
+    made = (await api.post("/v1/orders/export", {"parameters": parameters})).json
+    assert made["parameters"] == {"fields": ["id", "source_id", "status"]}
+
+
 async def test_order_and_filters(api: Api, clock: Clock) -> None:
     for number, status in enumerate(("PAID", "CREATED", "FULFILLED", "CANCELED")):
         await api.create(source_id=f"o{number}", status=status, amount=number * 100, metadata={"n": number})

@@ -3,6 +3,7 @@
 The operators are the properties of `FiltersCondition` in `orders.json`. Guesses, where the documents are silent:
 
 - `junction` (without one: and) joins all conditions, those of one field too.
+- The schema lists `$after` and `$before` alone for times, and forbids no other operator: they take all of them.
 - A condition with several values holds when one of them fits; a negative one (`$is_not`, `$not_in`,
   `$not_contain`) when none does. A list in the metadata fits when one of its elements does.
 - An order that has no such value fails every comparison and passes every negative condition. A discount that is not
