@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
+import asyncio
+import os
+import signal
+
 import pytest
 
 from tests.emulator.conftest import Api, Reply
-from voucherify_async.emulator import Clock, Emulator, Fault
+from voucherify_async.emulator import Clock, Emulator, Fault, command
 
 
 def refused(reply: Reply) -> tuple[str, int]:
@@ -105,3 +110,23 @@ async def test_any_429_can_be_had_as_a_fault(api: Api, emulator: Emulator, kind:
     assert reply.headers["X-Rate-Limit-Type"] == kind
     assert reply.headers.get("Retry-After") == wait
     assert emulator.effects.of("a").total == 0
+
+
+async def test_the_command_has_them_too(api: Api, capsys: pytest.CaptureFixture[str]) -> None:
+    limits = {"rate_limit": "9/minute", "bulk_limit": "1/hour", "cycle_limit": "2/30 days"}
+    options = [f"--{name.replace('_', '-')}={rule}" for name, rule in limits.items()]
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    serving = asyncio.create_task(command.serve(parser.parse_args(["--port", "0", *options])))
+    shown = ""
+    while not shown:
+        await asyncio.sleep(0)
+        shown = capsys.readouterr().out
+    url = shown.splitlines()[0].removeprefix("url: ")
+    settings = (await api.get(f"{url}/_emulator/settings", keys=False)).json
+    os.kill(os.getpid(), signal.SIGTERM)
+    await asyncio.wait_for(serving, 10)
+    assert {name: settings[name] for name in limits} == limits
+    with pytest.raises(SystemExit):
+        parser.parse_args(["--bulk-limit", "often"])
+    assert "such as 2000/minute" in capsys.readouterr().err
