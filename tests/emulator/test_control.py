@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
+import gc
+import socket
 from typing import Any
 
 import aiohttp
@@ -327,3 +330,21 @@ async def test_the_client_of_an_emulator(emulator: Emulator) -> None:
     async with emulator.client(auth=auth) as client:
         assert (await client.orders.list()).total == 0
     assert emulator.requests[-1].headers["authorization"] == "***"
+
+
+@pytest.mark.parametrize("turns", range(6))
+def test_a_connection_that_is_just_being_made_is_ended_too(turns: int) -> None:
+    async def end_it_after_so_many_turns(peer: socket.socket) -> None:
+        async with Emulator(seed=1) as emulator:
+            with contextlib.suppress(BlockingIOError):
+                peer.connect(("127.0.0.1", emulator.port))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+
+    with socket.socket() as peer:
+        peer.setblocking(False)
+        asyncio.run(end_it_after_so_many_turns(peer))
+        gc.collect()  # one that is left open is warned of when it goes
+        peer.settimeout(5)
+        with contextlib.suppress(ConnectionResetError):
+            assert peer.recv(1) == b""

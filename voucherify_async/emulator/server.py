@@ -179,6 +179,10 @@ class Emulator:
         async with self._changing:
             runner, self._runner = self._runner, None
             if runner is not None:
+                # A connection that was just accepted is known to the server some turns of the loop later. If that
+                # ends before, asyncio leaves it open (base_events.py, `Server._attach`).
+                for _ in range(3):
+                    await asyncio.sleep(0)
                 await runner.cleanup()
                 self._project.journal.close()
                 # Transports close in the next turn of the loop; a caller may be about to end it.
