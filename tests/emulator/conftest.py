@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import aiohttp
@@ -98,3 +98,10 @@ async def emulator(clock: Clock) -> AsyncIterator[Emulator]:
 async def api(emulator: Emulator) -> AsyncIterator[Api]:
     async with aiohttp.ClientSession() as session:
         yield Api(emulator, session)
+
+
+@pytest.fixture
+async def on() -> AsyncIterator[Callable[[Any], Api]]:
+    """Plain HTTP to any emulator, also one of another process."""
+    async with aiohttp.ClientSession() as session:
+        yield lambda emulator: Api(emulator, session)

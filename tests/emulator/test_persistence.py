@@ -8,61 +8,29 @@ import os
 import signal
 import sqlite3
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 
 from tests.emulator.conftest import NOON, Api
+from tests.emulator.served import PROGRAM, serve
 from voucherify_async.emulator import Clock, Emulator, command
-
-PROGRAM = """
-import argparse, sys
-from voucherify_async.emulator import command
-parser = argparse.ArgumentParser()
-command.add_arguments(parser)
-sys.exit(command.run(parser.parse_args()))
-"""
-
-
-class Served:
-    """An emulator in a process of its own, as the API helper wants it."""
-
-    def __init__(self, process: asyncio.subprocess.Process, lines: dict[str, str]) -> None:
-        self.process = process
-        self.url = lines["url"]
-        self.app_id = lines["app id"]
-        self.app_token = lines["app token"]
-
-    async def end(self, number: int) -> int:
-        self.process.send_signal(number)
-        return await asyncio.wait_for(self.process.wait(), 10)
-
-
-@asynccontextmanager
-async def serve(*arguments: str, **environment: str) -> AsyncIterator[Served]:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-W", "error", "-c", PROGRAM, *arguments),
-        stdout=asyncio.subprocess.PIPE,
-        env={**os.environ, **environment},
-    )
-    assert process.stdout is not None
-    try:
-        lines = [(await process.stdout.readline()).decode().rstrip("\n").partition(": ") for _ in range(3)]
-        yield Served(process, {name: value for name, _, value in lines})
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.communicate()
 
 
 @pytest.fixture
-async def on() -> AsyncIterator[Callable[[Any], Api]]:
-    async with aiohttp.ClientSession() as session:
-        yield lambda emulator: Api(emulator, session)
+def connections(monkeypatch: pytest.MonkeyPatch) -> list[sqlite3.Connection]:
+    """Those of the emulators to files, the newest last."""
+    made: list[sqlite3.Connection] = []
+    connect = sqlite3.connect
+
+    def connected(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        made.append(connect(*arguments, **options))
+        return made[-1]
+
+    monkeypatch.setattr(sqlite3, "connect", connected)
+    return made
 
 
 async def test_everything_survives_a_stop(tmp_path: Path, on: Callable[[Any], Api]) -> None:
@@ -165,6 +133,195 @@ async def test_everything_answered_survives_a_kill(tmp_path: Path, on: Callable[
         assert await served.end(signal.SIGTERM) == 0
 
 
+async def test_a_kill_loses_nothing_that_is_under_way(tmp_path: Path, on: Callable[[Any], Api]) -> None:
+    """Killed twice with jobs, a pause, a token, a limit and a clock on their way, it stands where it stood."""
+    options = ("--port", "0", "--db", str(tmp_path / "emulator.db"), "--rate-limit", "50/hour")
+    async with serve(*options) as served:
+        api = on(served)
+        await api.post("/_emulator/clock", {"set": NOON})
+        await api.post("/_emulator/jobs", {"import_seconds": 10, "export_seconds": 10})
+        for number in range(8):
+            await api.create(source_id=f"o{number}")
+        export_id = (await api.post("/v1/orders/export", {"parameters": {"fields": ["source_id"]}})).json["id"]
+        rows = [{"source_id": f"i{n}"} for n in range(9)] + [{"source_id": "bad", "amount": -1}]
+        action_id = (await api.post("/v1/orders/import", rows)).json["async_action_id"]
+        form = {"grant_type": "client_credentials", "scope": "api"}
+        token = (await api("POST", "/v1/oauth/token", data=form)).json["access_token"]
+        await api.post("/_emulator/clock", {"advance": 5})
+        before = await api.get(f"/v1/async-actions/{action_id}")
+        await api.post("/_emulator/jobs", {"paused": True})
+        await api.post("/_emulator/clock", {"advance": 100})
+        assert await served.end(signal.SIGKILL) == -signal.SIGKILL
+    async with serve(*options) as served:
+        api = on(served)
+        assert (await api.get("/_emulator/clock")).json["now"] == NOON + 105
+        again = await api.get(f"/v1/async-actions/{action_id}")
+        assert before.json["status"] == "IN_PROGRESS"
+        assert again.json == before.json
+        left = [int(one.headers["X-Rate-Limit-Remaining"]) for one in (before, again)]
+        assert left == [38, 37]
+        assert (await api.get("/_emulator/jobs")).json["paused"]
+        await api.post("/_emulator/jobs", {"paused": False})
+        await api.post("/_emulator/clock", {"advance": 5})
+        assert await served.end(signal.SIGKILL) == -signal.SIGKILL
+    async with serve(*options) as served:
+        api = on(served)
+        action = (await api.get(f"/v1/async-actions/{action_id}")).json
+        assert (action["status"], action["result"]["done_count"]) == ("DONE", 9)
+        assert [one["source_id"] for one in action["result"]["failed"]] == ["bad"]
+        link = (await api.get(f"/v1/exports/{export_id}")).json["result"]["url"]
+        # As they were made, and as they were when the export ended.
+        assert (await api.get(link)).text.split() == [
+            "source_id",
+            *(f"o{n}" for n in range(8)),
+            *(f"i{n}" for n in range(9)),
+        ]
+        bearer = {"Authorization": f"Bearer {token}"}
+        assert (await api.get("/v1/orders", keys=False, headers=bearer)).status == 200
+        await api.post("/_emulator/clock", {"run": True, "advance": 900})
+        assert (await api.get("/v1/orders", keys=False, headers=bearer)).status == 401
+        assert await served.end(signal.SIGTERM) == 0
+
+
+async def test_rows_come_as_the_orders_were_made_after_a_restart(
+    tmp_path: Path, on: Callable[[Any], Api], clock: Clock
+) -> None:
+    names = [f"o{number}" for number in range(20)]
+    async with Emulator(db=tmp_path / "emulator.db", clock=clock) as emulator:
+        for name in names:
+            await on(emulator).create(source_id=name)
+    async with Emulator(db=tmp_path / "emulator.db", clock=clock) as emulator:
+        assert (await on(emulator).export(clock, fields=["source_id"])).split() == ["source_id", *names]
+        assert list(emulator.effects.orders) == names
+
+
+async def test_a_clock_that_was_set_ahead_stays_ahead(tmp_path: Path, on: Callable[[Any], Api]) -> None:
+    """Or else an import would wait for a day to come, behind one that ended then."""
+    for _ in range(2):
+        async with Emulator(db=tmp_path / "emulator.db", import_seconds=0) as emulator:
+            api = on(emulator)
+            action_id = (await api.post("/v1/orders/import", [{}])).json["async_action_id"]
+            assert (await api.get(f"/v1/async-actions/{action_id}")).json["status"] == "DONE"
+            if isinstance(emulator.clock, Clock) and not emulator.clock.frozen:
+                emulator.clock.advance(86_400)
+                action_id = (await api.post("/v1/orders/import", [{}])).json["async_action_id"]
+                await api.get(f"/v1/async-actions/{action_id}")
+
+
+async def test_a_clock_that_is_given_is_its_givers(tmp_path: Path) -> None:
+    async with Emulator(db=tmp_path / "emulator.db") as emulator:
+        assert isinstance(emulator.clock, Clock)
+        emulator.clock.set(5)
+    async with Emulator(db=tmp_path / "emulator.db", clock=Clock(7)) as emulator:
+        assert emulator.clock.now() == 7
+    async with Emulator(db=tmp_path / "emulator.db") as emulator:
+        assert emulator.clock.now() > NOON
+
+
+async def test_a_full_disk_is_told_of_and_nothing_of_it_is_lost(
+    tmp_path: Path, on: Callable[[Any], Api], connections: list[sqlite3.Connection]
+) -> None:
+    """Each answer but a 500 is on the disk; what a 500 left in doubt is there when there is room again."""
+    async with Emulator(db=tmp_path / "emulator.db") as emulator:
+        api = on(emulator)
+        await api.create(source_id="before")
+        (pages,) = connections[-1].execute("PRAGMA page_count").fetchone()
+        connections[-1].execute(f"PRAGMA max_page_count = {pages}")
+        large = {"source_id": "large", "metadata": {"x": "x" * 100_000}}
+        assert (await api.post("/v1/orders", large)).status == 500
+        assert (await api.get("/v1/orders/before")).status == 500
+        connections[-1].execute("PRAGMA max_page_count = 1000000")
+        assert (await api.get("/v1/orders/before")).status == 200
+    async with Emulator(db=tmp_path / "emulator.db") as emulator:
+        assert emulator.effects.of("large").created == 1
+        await on(emulator).create(source_id="after")
+        connections[-1].execute("PRAGMA query_only = on")
+        assert (await on(emulator).post("/v1/orders", {"source_id": "in doubt"})).status == 500
+        with pytest.raises(sqlite3.OperationalError, match="readonly"):
+            await emulator.aclose()
+    async with Emulator(db=tmp_path / "emulator.db") as emulator:
+        assert list(emulator.effects.orders) == ["before", "large", "after"]
+
+
+@pytest.mark.parametrize(
+    ("statements", "said"),
+    [
+        (["CREATE TABLE invoices (id)"], "is a database, but not one of an emulator"),
+        (["PRAGMA application_id = 5"], "is a database, but not one of an emulator"),
+        ([f"PRAGMA application_id = {0x766F7500 | 9}"], "another version of the emulator: its format is 9, not 1"),
+    ],
+)
+def test_a_database_of_something_else_stays_as_it_is(tmp_path: Path, statements: list[str], said: str) -> None:
+    file = tmp_path / "other.db"
+    connection = sqlite3.connect(file, isolation_level=None)
+    for statement in statements:
+        connection.execute(statement)
+    connection.close()
+    was = file.read_bytes()
+    for _ in range(2):
+        with pytest.raises(sqlite3.DatabaseError, match=said):
+            Emulator(db=file)
+    assert file.read_bytes() == was
+
+
+async def test_a_damaged_file_is_named(tmp_path: Path, on: Callable[[Any], Api]) -> None:
+    file = tmp_path / "emulator.db"
+    async with Emulator(db=file) as emulator:
+        for number in range(200):
+            await on(emulator).create(source_id=f"o{number}")
+    whole = file.read_bytes()
+
+    def changed(statement: str) -> None:
+        file.write_bytes(whole)
+        connection = sqlite3.connect(file, isolation_level=None)
+        connection.execute(statement)
+        connection.close()
+
+    def torn() -> None:
+        file.write_bytes(whole[: len(whole) // 2])
+
+    for damage in (
+        torn,
+        lambda: changed("UPDATE things SET body = '{\"data' WHERE kind = 'order'"),
+        lambda: changed("UPDATE things SET body = '{}' WHERE kind = 'order'"),
+        lambda: changed("UPDATE things SET body = '[5]' WHERE kind = 'setting'"),
+    ):
+        damage()
+        with pytest.raises(sqlite3.DatabaseError, match=r"emulator\.db is damaged: "):
+            Emulator(db=file)
+    # And a file that is whole again is taken.
+    file.write_bytes(whole)
+    async with Emulator(db=file) as emulator:
+        assert len(emulator.effects.orders) == 200
+
+
+async def test_a_kill_amid_a_reset_leaves_the_keys(
+    tmp_path: Path, on: Callable[[Any], Api], connections: list[sqlite3.Connection]
+) -> None:
+    """The file is copied before each statement: what a process that was killed then would leave."""
+    file = tmp_path / "emulator.db"
+    copies: list[Path] = []
+    async with Emulator(db=file) as emulator:
+        await on(emulator).create(source_id="a")
+        connections[-1].set_trace_callback(
+            lambda _: copies.append(_copied(file, tmp_path / f"copy{len(copies)}.db"))
+        )
+        emulator.reset()
+        connections[-1].set_trace_callback(None)
+        copies.append(_copied(file, tmp_path / "after.db"))
+    left = [Emulator(db=copy) for copy in copies]
+    assert {(one.app_id, one.app_token, one.seed) for one in left} == {
+        (emulator.app_id, emulator.app_token, emulator.seed)
+    }
+    assert [len(one.effects.orders) for one in left] == [1] * (len(left) - 1) + [0]
+
+
+def _copied(file: Path, copy: Path) -> Path:
+    for ending in ("", "-wal"):
+        copy.with_name(copy.name + ending).write_bytes(file.with_name(file.name + ending).read_bytes())
+    return copy
+
+
 async def test_a_file_belongs_to_one_emulator(tmp_path: Path, on: Callable[[Any], Api]) -> None:
     db = tmp_path / "emulator.db"
     late = Emulator(db=db)
@@ -264,7 +421,7 @@ async def test_the_command_in_this_process(capsys: pytest.CaptureFixture[str]) -
     await asyncio.wait_for(serving, 10)
     expected = Emulator(seed=3)
     assert shown[0].startswith("url: http://127.0.0.1:")
-    assert shown[1:] == [f"app id: {expected.app_id}", f"app token: {expected.app_token}"]
+    assert shown[1:] == [f"app id: {expected.app_id}", f"app token: {expected.app_token}", "seed: 3"]
 
 
 def test_the_command_says_why_it_cannot(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -39,7 +39,6 @@ from voucherify_async.emulator.problems import (
     unauthorized,
 )
 from voucherify_async.emulator.project import Project
-from voucherify_async.emulator.ratelimit import Limits
 from voucherify_async.emulator.store import Orders
 
 __all__ = ["MAX_BODY_BYTES", "MAX_LINE_BYTES", "App"]
@@ -94,7 +93,6 @@ class App:
         self.faults = faults
         self.app_id = app_id
         self.app_token = app_token
-        self.limits = Limits()
         self.effects = Effects(self._orders_now)
         self.log = RequestLog()
         self.control: Control | None = None
@@ -158,7 +156,7 @@ class App:
 
     def _headers(self, request_id: str) -> dict[str, str]:
         now = self.project.clock.now()
-        headers = self.limits.api_calls.headers(now)
+        headers = self.project.limits.api_calls.headers(now)
         headers["Date"] = _http_date(int(now))
         headers["X-Request-Id"] = request_id
         return headers
@@ -178,7 +176,7 @@ class App:
             return _refusal(problem, errand.request_id)
         finally:
             # Whatever happened, also what the clock has done to jobs, is on disk before anybody is told of it.
-            self.project.journal.commit()
+            self.project.commit()
 
     def _carry_out(self, errand: Errand, body: bytes) -> Answer:
         request, endpoint = errand.request, errand.endpoint
@@ -190,7 +188,7 @@ class App:
             call.range, call.if_range = request.headers.get("Range"), request.headers.get("If-Range")
         else:
             self._admit(request, endpoint, now)
-            self.limits.take(now, bulk=endpoint.bulk)
+            self.project.limits.take(now, bulk=endpoint.bulk)
         if endpoint.body == "json":
             call.body = _json(request, body)
         elif endpoint.body == "form":
@@ -219,7 +217,7 @@ class App:
         assert self.control is not None  # noqa: S101 - the server sets it before the first request
         try:
             answer = self.control.handle(request.method, path, await _body(request))
-            self.project.journal.commit()
+            self.project.commit()
         except ConnectionError:
             return GONE
         except ServiceError as problem:

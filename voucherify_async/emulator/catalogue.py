@@ -83,7 +83,7 @@ class Catalogue:
             given = {name: value for name, value in given.items() if name != "source_id"}
         known = self.find("customer", thing_id=given.get("id"), source_id=given.get("source_id"))
         if known is None:
-            customer = {"id": self._identifiers.object_id("cust", self._things["customer"]), **given}
+            customer = {"id": self._identifiers.object_id("cust"), **given}
         else:
             customer = {**known, **given}
             if customer == known:
@@ -141,7 +141,7 @@ class Catalogue:
             known = self.find(kind, thing_id=None, source_id=source_id)
         if known is None:
             prefix = "prod" if kind == "product" else "sku"
-            known = {"id": self._identifiers.hex_id(prefix, self._things[kind])}
+            known = {"id": self._identifiers.hex_id(prefix)}
             if source_id is not None:
                 known["source_id"] = source_id
         stored = {**known, **{name: stated[name] for name in _STORED[kind] if name in stated}}

@@ -55,6 +55,15 @@ class Clock:
             self._offset = self._frozen_at - time.time()
             self._frozen_at = None
 
+    @property
+    def standing(self) -> tuple[float, float | None]:
+        """How far it is ahead of the real time, and where it stands still, as a database keeps it."""
+        return self._offset, self._frozen_at
+
+    def take_up(self, standing: tuple[float, float | None]) -> None:
+        """Go on as it was kept."""
+        self._offset, self._frozen_at = standing
+
     def reset(self) -> None:
         """Show the real time again."""
         self._offset = 0.0
@@ -93,4 +102,9 @@ def parse_ms(text: str) -> int:
 
 def parse_seconds(at: float | str) -> float:
     """Unix seconds, as a number or in ISO 8601. Raises ValueError."""
-    return parse_ms(at) / 1000 if isinstance(at, str) else float(at)
+    if not isinstance(at, str):
+        return float(at)
+    try:
+        return parse_ms(at) / 1000
+    except ValueError:
+        raise ValueError(f"A time is a number of Unix seconds or ISO 8601, not {at!r}") from None

@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_rule,
         help="of a billing cycle, such as '100000/30 days' (default: none)",
     )
-    parser.add_argument("--seed", type=int, help="make the same ids for the same calls")
+    parser.add_argument("--seed", help="make the same ids for the same calls (default: one is chosen, and told)")
     parser.add_argument(
         "--app-id", default=os.environ.get("VOUCHERIFY_APP_ID") or None, help="(default: $VOUCHERIFY_APP_ID)"
     )
@@ -97,5 +97,6 @@ async def serve(args: argparse.Namespace) -> None:
         seed=args.seed,
     )
     async with emulator:
-        print(f"url: {emulator.url}\napp id: {emulator.app_id}\napp token: {emulator.app_token}", flush=True)
+        print(f"url: {emulator.url}\napp id: {emulator.app_id}\napp token: {emulator.app_token}")
+        print(f"seed: {emulator.seed}", flush=True)
         await stop.wait()

@@ -135,7 +135,7 @@ class Endpoints:
         """`POST /v1/orders/import`"""
         rows = check_import(call.body)
         jobs = self._project.jobs
-        job_id = self._project.identifiers.hex_id("aa", jobs.imports)
+        job_id = self._project.identifiers.hex_id("aa")
         jobs.add_import(job_id, call.request_id, rows, call.now)
         return Answer.of({"async_action_id": job_id})
 
@@ -172,7 +172,7 @@ class Endpoints:
             raise invalid_payload("Property . should be object")
         parameters = check_parameters(call.body.get("parameters"))
         jobs = self._project.jobs
-        export_id = self._project.identifiers.object_id("exp", jobs.exports)
+        export_id = self._project.identifiers.object_id("exp")
         return Answer.of(jobs.add_export(export_id, parameters, call.now).shown(None))
 
     def create_export(self, call: Call) -> Answer:

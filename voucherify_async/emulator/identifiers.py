@@ -1,7 +1,7 @@
-"""Ids, keys and tokens that look like the service's, from a seed if there is one.
+"""Ids, keys and tokens that look like the service's, made from a seed.
 
 Each kind of random choice draws from a stream of its own, so that one more request (and its request id) does not
-change the ids of the orders that follow.
+change the ids of the orders that follow, nor one more look at an export the tokens.
 """
 
 from __future__ import annotations
@@ -9,39 +9,34 @@ from __future__ import annotations
 import hashlib
 import random
 import string
-from collections.abc import Container
 
-__all__ = ["Identifiers", "download_token_holds"]
+__all__ = ["Identifiers", "chosen_seed", "download_token_holds"]
 
 _ALPHANUMERIC = string.ascii_letters + string.digits
 
 
 class Identifiers:
-    """The source of everything random in one emulator."""
+    """The source of everything random in one emulator.
 
-    def __init__(self, seed: int | str | None = None) -> None:
-        root: int | str = random.SystemRandom().getrandbits(128) if seed is None else seed
+    `opening` is how often its database file was opened before. The streams of each opening are others: what was
+    given once does not come again, be it deleted since.
+    """
+
+    def __init__(self, seed: str, opening: int = 0) -> None:
+        root = f"{seed}@{opening}" if opening else seed
         self._objects = random.Random(f"{root}/objects")  # noqa: S311 - made to be repeatable, protects nothing
         self._requests = random.Random(f"{root}/requests")  # noqa: S311 - as above
         self._keys = random.Random(f"{root}/keys")  # noqa: S311 - as above
+        self._links = random.Random(f"{root}/links")  # noqa: S311 - as above
         self.chances = random.Random(f"{root}/chances")  # noqa: S311 - as above
 
-    def object_id(self, prefix: str, taken: Container[str] = ()) -> str:
-        """Such as `ord_v5vupdacgud1CwUSyKqSlHuk`, and none of `taken`.
+    def object_id(self, prefix: str) -> str:
+        """Such as `ord_v5vupdacgud1CwUSyKqSlHuk`."""
+        return f"{prefix}_{''.join(self._objects.choices(_ALPHANUMERIC, k=24))}"
 
-        A seeded emulator that starts again on a database file draws the same ids again, hence `taken`.
-        """
-        while True:
-            made = f"{prefix}_{''.join(self._objects.choices(_ALPHANUMERIC, k=24))}"
-            if made not in taken:
-                return made
-
-    def hex_id(self, prefix: str, taken: Container[str] = ()) -> str:
+    def hex_id(self, prefix: str) -> str:
         """Such as `aa_0a875d56c805df6601` or `prod_0b7d7c4e814be5c502`."""
-        while True:
-            made = f"{prefix}_{self._objects.getrandbits(72):018x}"
-            if made not in taken:
-                return made
+        return f"{prefix}_{self._objects.getrandbits(72):018x}"
 
     def request_id(self) -> str:
         """Such as `v-0baa1ad023d0656a84`."""
@@ -52,17 +47,19 @@ class Identifiers:
         digits = f"{self._keys.getrandbits(128):032x}"
         return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
 
-    def access_token(self, taken: Container[str] = ()) -> str:
+    def access_token(self) -> str:
         """An OAuth token of 50 characters, as in the document's example."""
-        while True:
-            made = "".join(self._keys.choices(_ALPHANUMERIC, k=50))
-            if made not in taken:
-                return made
+        return "".join(self._keys.choices(_ALPHANUMERIC, k=50))
 
     def download_token(self, secret: str, export_id: str, expires_at: int) -> str:
         """A token that opens one export until a time, and that can be checked without being stored."""
-        nonce = f"{self._keys.getrandbits(64):016x}"
+        nonce = f"{self._links.getrandbits(64):016x}"
         return f"{expires_at}-{nonce}-{_seal(secret, export_id, expires_at, nonce)}"
+
+
+def chosen_seed() -> str:
+    """A seed for an emulator that was given none; it is told, so that it can be given another time."""
+    return str(random.SystemRandom().getrandbits(64))
 
 
 def download_token_holds(token: str, secret: str, export_id: str, now: float) -> bool:

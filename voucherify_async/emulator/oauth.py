@@ -71,15 +71,11 @@ class Tokens:
         self._identifiers = identifiers
         self._mark = mark
         self._live: dict[str, dict[str, Any]] = {}
-        # All that were ever made: a token that has ended must not come again.
-        self._made: set[str] = set()
         self.expires_in = 900
 
     def restore(self, kept: dict[str, Any]) -> None:
         """Take up what was stored."""
-        self._made.add(kept["access_token"])
-        if not kept.get("ended"):
-            self._live[kept["access_token"]] = kept
+        self._live[kept["access_token"]] = kept
 
     def generate(self, form: dict[str, str], client_id: str, now: float) -> dict[str, Any]:
         """A new token. Raises 400s."""
@@ -98,14 +94,13 @@ class Tokens:
                 f"A project can have {_MAX_LIVE} OAuth tokens",
             )
         token: dict[str, Any] = {
-            "access_token": self._identifiers.access_token(self._made),
+            "access_token": self._identifiers.access_token(),
             "client_id": client_id,
             "expires_at": int(now + self.expires_in),
             "expires_in": self.expires_in,
             "scope": scope,
             "token_type": "Bearer",
         }
-        self._made.add(token["access_token"])
         self._live[token["access_token"]] = token
         self._mark("token", token["access_token"], token)
         return token
@@ -142,7 +137,7 @@ class Tokens:
 
     def _drop(self, access_token: str) -> None:
         del self._live[access_token]
-        self._mark("token", access_token, {"access_token": access_token, "ended": True})
+        self._mark("token", access_token, None)
 
 
 def _required(form: dict[str, str]) -> str:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
 from voucherify_async.emulator.catalogue import Catalogue, Kind
+from voucherify_async.emulator.clock import Clock
 from voucherify_async.emulator.exporting import file_chunks
 from voucherify_async.emulator.filters import Predicate, compile_filters
-from voucherify_async.emulator.identifiers import Identifiers
+from voucherify_async.emulator.identifiers import Identifiers, chosen_seed
 from voucherify_async.emulator.jobs import ExportJob, Jobs
 from voucherify_async.emulator.oauth import Tokens
 from voucherify_async.emulator.persistence import Journal
+from voucherify_async.emulator.ratelimit import Limits
 from voucherify_async.emulator.store import Orders
 
 __all__ = ["Project", "TimeSource"]
@@ -27,38 +30,56 @@ class TimeSource(Protocol):
 
 
 class Project:
-    """Orders, customers, products, jobs and tokens, moved on by the clock."""
+    """Orders, customers, products, jobs and tokens, moved on by the clock.
 
-    def __init__(self, clock: TimeSource, seed: int | str | None, db: str | Path | None) -> None:
-        self.clock = clock
+    A `clock` that is given belongs to who gave it; one of its own is kept in the file, too. So is how far the rate
+    limit is used up, and whether jobs stand still. What a test has scripted is not.
+    """
+
+    def __init__(self, clock: TimeSource | None, seed: int | str | None, db: str | Path | None) -> None:
+        own_clock = Clock()
+        self.clock: TimeSource = own_clock if clock is None else clock
+        self._own_clock = own_clock if clock is None else None
+        self.limits = Limits()
         self.journal = Journal(db)
         self.journal.open()
-        self.download_secret = ""
-        self._paused_at: float | None = None
-        self.begin(seed)
+        try:
+            self._begin(self.setting("seed", chosen_seed(), given=seed), self.journal.openings)
+            self._restore()
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            self.journal.close()
+            raise sqlite3.DatabaseError(f"{db} is damaged: {error!r}") from error
+        except BaseException:
+            self.journal.close()
+            raise
 
-    def begin(self, seed: int | str | None) -> None:
-        """Make the empty state, then take up what the file holds."""
+    def _begin(self, seed: str, opening: int) -> None:
+        """Make the empty state."""
         mark = self.journal.mark
-        self.identifiers = Identifiers(seed)
+        self.seed = seed
+        self.identifiers = Identifiers(seed, opening)
         self.catalogue = Catalogue(self.identifiers, mark)
         self.orders = Orders(self.identifiers, self.catalogue, mark)
         self.jobs = Jobs(self.orders, mark, self._keep_file)
         self.tokens = Tokens(self.identifiers, mark)
         self._snapshots: dict[str, tuple[list[dict[str, Any]], Predicate]] = {}
         self._files: dict[str, bytes] = {}
-        self._paused_at = None
-        self._restore()
+        self._paused_at: float | None = None
+        self._standing: dict[str, Any] | None = None
+        self.download_secret = self.setting("download_secret", self.identifiers.uuid())
 
-    def begin_anew(self, seed: int | str | None, app_id: str, app_token: str) -> None:
+    def begin_anew(self, seed: str, app_id: str, app_token: str) -> None:
         """Forget everything but the keys."""
-        self.journal.clear()
-        self.begin(seed)
-        # The keys of a seeded emulator are drawn before anything else: the same calls give the same tokens again.
-        self.setting("app_id", self.identifiers.uuid(), given=app_id)
-        self.setting("app_token", self.identifiers.uuid(), given=app_token)
+        with self.journal.opened():
+            self.journal.clear()
+            self._begin(self.setting("seed", seed), 0)
+            # The keys are drawn before anything else: the same calls give the same tokens again.
+            self.setting("app_id", self.identifiers.uuid(), given=app_id)
+            self.setting("app_token", self.identifiers.uuid(), given=app_token)
+            self.journal.commit()
 
     def _restore(self) -> None:
+        """Take up what the file holds."""
         journal = self.journal
         kinds: tuple[Kind, ...] = ("customer", "product", "sku")
         for kind in kinds:
@@ -70,16 +91,44 @@ class Project:
         self._files = dict(journal.load_files("file"))
         for token in journal.load("token"):
             self.tokens.restore(token)
-        self.download_secret = self.setting("download_secret", self.identifiers.uuid())
+        for standing in journal.load("standing"):
+            self._standing = standing
+            self._paused_at = standing["paused_at"]
+            if self._own_clock is not None and standing["clock"] is not None:
+                self._own_clock.take_up(standing["clock"])
 
-    def setting(self, name: str, without: str, *, given: str | None = None) -> str:
-        """A setting that is kept in the file: what is given, else what is stored, else `without`."""
+    def setting(self, name: str, without: str, *, given: int | str | None = None) -> str:
+        """What is given, else what is stored, else `without`; the file has it from the next commit on."""
         stored = next((one["value"] for one in self.journal.load("setting") if one["name"] == name), None)
-        value = given or stored or without
+        value = str(stored or without) if given is None or given == "" else str(given)
         if value != stored:
             self.journal.mark("setting", name, {"name": name, "value": value})
-            self.journal.commit()
-        return str(value)
+        return value
+
+    def take_up_limits(self) -> None:
+        """Go on with the windows that were under way when the file was closed."""
+        if self._standing is not None:
+            self.limits.take_up(self._standing["windows"])
+
+    def commit(self) -> None:
+        """Write what has changed, the standing of the clock and the limits with it. Raises sqlite3.Error."""
+        if self.journal.on_disk:
+            standing = {
+                "clock": None if self._own_clock is None else self._own_clock.standing,
+                "paused_at": self._paused_at,
+                "windows": self.limits.standing,
+            }
+            if standing != self._standing:
+                self._standing = standing
+                self.journal.mark("standing", "standing", standing)
+        self.journal.commit()
+
+    def close(self) -> None:
+        """Write what is left and close the file. Raises sqlite3.Error."""
+        try:
+            self.commit()
+        finally:
+            self.journal.close()
 
     def now(self) -> float:
         """The time, all jobs brought up to it."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from voucherify_async.emulator.problems import ServiceError
 
@@ -73,6 +73,18 @@ class RateLimit:
     def _ends_at(self) -> float:
         return self._starts_at + self._period
 
+    @property
+    def standing(self) -> dict[str, Any] | None:
+        """How far the window is used up, as a database keeps it; nothing, if nothing is refused."""
+        if not self._refuses or not self._used:
+            return None
+        return {"rule": self.rule, "starts_at": self._starts_at, "used": self._used}
+
+    def take_up(self, standing: dict[str, Any] | None) -> None:
+        """Go on with a window that was kept; one of another rule is over."""
+        if standing is not None and standing["rule"] == self.rule:
+            self._starts_at, self._used = standing["starts_at"], standing["used"]
+
     def _roll(self, now: float) -> None:
         # Also when the clock was set back to before the window: else nothing would go for a long time.
         if not self._starts_at <= now < self._ends_at:
@@ -95,6 +107,16 @@ class Limits:
         other.check(now)
         self.api_calls.count()
         other.count()
+
+    @property
+    def standing(self) -> list[dict[str, Any] | None]:
+        """How far each window is used up, as a database keeps it."""
+        return [self.api_calls.standing, self.bulk_calls.standing, self.cycle.standing]
+
+    def take_up(self, standing: list[dict[str, Any] | None]) -> None:
+        """Go on with the windows that were kept."""
+        for limit, kept in zip((self.api_calls, self.bulk_calls, self.cycle), standing, strict=True):
+            limit.take_up(kept)
 
 
 def _parse(rule: str) -> tuple[int, int]:

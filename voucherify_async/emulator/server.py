@@ -42,13 +42,16 @@ class Emulator:
     ```
 
     - `host`, `port`: where to listen; port 0 is any free one, and the same again after a stop and a start.
-    - `app_id`, `app_token`: the keys; made up (from the seed, if there is one) when not given.
-    - `db`: an SQLite file that keeps everything; without it the state lives as long as this object.
+    - `app_id`, `app_token`: the keys; made up from the seed when not given.
+    - `db`: an SQLite file that keeps everything but what a test has scripted or counted: faults, `effects.requests`
+      and its like, `requests`, failures that jobs are to have. Without it the state lives as long as this object.
     - `rate_limit`: of API calls, such as `2000/minute` or `100/hour`; without it nothing is refused.
     - `bulk_limit`, `cycle_limit`: of imports, such as `10/hour`, and of API calls in a billing cycle, such as
       `100000/30 days`; the same.
-    - `seed`: the same seed gives the same ids for the same calls.
-    - `clock`: a `Clock` (real time without one), or anything with `now()`.
+    - `seed`: the same seed gives the same ids and tokens for the same calls in the same sequence, in each process;
+      7 and "7" are the same. Without it the one of `db` holds, or one is chosen: the attribute `seed` tells it.
+    - `clock`: a `Clock` (real time without one), or anything with `now()`. `db` keeps how it stands if it is not
+      given.
     - `import_seconds`, `export_seconds`: how long one job takes; None is natural: an import of one order 0.05 s, of
       2,000 about 0.3 s; an export 0.05 s, of 100,000 orders about 1 s. A change holds for jobs that begin later.
     - `oauth_expires_in`, `download_seconds`: how long tokens hold, in seconds.
@@ -82,9 +85,9 @@ class Emulator:
     ) -> None:
         self.host = host
         self.port = port
-        self.clock: TimeSource = Clock() if clock is None else clock
-        self._seed = seed
-        self._project = project = Project(self.clock, seed, db)
+        self._project = project = Project(clock, seed, db)
+        self.clock: TimeSource = project.clock
+        self._first_seed = project.seed
         try:
             # Drawn in any case, so that giving a key does not change what the seed makes of the rest.
             made_id, made_token = project.identifiers.uuid(), project.identifiers.uuid()
@@ -97,6 +100,7 @@ class Emulator:
             self.rate_limit = rate_limit
             self.bulk_limit = bulk_limit
             self.cycle_limit = cycle_limit
+            project.take_up_limits()
             self.import_seconds = import_seconds
             self.export_seconds = export_seconds
             self.oauth_expires_in = oauth_expires_in
@@ -104,7 +108,7 @@ class Emulator:
             self.download_url = download_url
             self.download_ranges = download_ranges
         finally:
-            project.journal.close()
+            project.close()
         self._runner: web.ServerRunner | None = None
         self._changing = asyncio.Lock()
 
@@ -122,7 +126,12 @@ class Emulator:
 
     def __repr__(self) -> str:
         state = "running" if self.running else "stopped"
-        return f"<Emulator {self.url} {state}>"
+        return f"<Emulator {self.url} seed {self.seed} {state}>"
+
+    @property
+    def seed(self) -> str:
+        """What ids, keys and tokens are made from: as it was given, or as it was chosen."""
+        return self._project.seed
 
     @property
     def url(self) -> str:
@@ -168,7 +177,7 @@ class Emulator:
             await site.start()
         except OSError:
             await runner.cleanup()
-            self._project.journal.close()
+            self._project.close()
             raise
         self._runner = runner
         self.port = runner.addresses[0][1]
@@ -184,9 +193,9 @@ class Emulator:
                 for _ in range(3):
                     await asyncio.sleep(0)
                 await runner.cleanup()
-                self._project.journal.close()
                 # Transports close in the next turn of the loop; a caller may be about to end it.
                 await asyncio.sleep(0)
+                self._project.close()
 
     def client(self, **overrides: Any) -> VoucherifyClient:
         """A client with this emulator's keys and address; `overrides` are options of `VoucherifyClient`."""
@@ -208,29 +217,29 @@ class Emulator:
     @property
     def rate_limit(self) -> str | None:
         """Of API calls, such as `2000/minute`; None for no limit. Setting it begins a new window."""
-        return self._app.limits.api_calls.rule
+        return self._project.limits.api_calls.rule
 
     @rate_limit.setter
     def rate_limit(self, rule: str | None) -> None:
-        self._app.limits.api_calls = RateLimit(rule)
+        self._project.limits.api_calls = RateLimit(rule)
 
     @property
     def bulk_limit(self) -> str | None:
         """Of imports, such as `10/hour`; None for no limit. Setting it begins a new window."""
-        return self._app.limits.bulk_calls.rule
+        return self._project.limits.bulk_calls.rule
 
     @bulk_limit.setter
     def bulk_limit(self, rule: str | None) -> None:
-        self._app.limits.bulk_calls = RateLimit(rule, "bulk_api_calls")
+        self._project.limits.bulk_calls = RateLimit(rule, "bulk_api_calls")
 
     @property
     def cycle_limit(self) -> str | None:
         """Of API calls in a billing cycle, such as `100000/30 days`; None for none. Setting it begins a cycle."""
-        return self._app.limits.cycle.rule
+        return self._project.limits.cycle.rule
 
     @cycle_limit.setter
     def cycle_limit(self, rule: str | None) -> None:
-        self._app.limits.cycle = RateLimit(rule, "api_calls_cycle")
+        self._project.limits.cycle = RateLimit(rule, "api_calls_cycle")
 
     @property
     def import_seconds(self) -> float | None:
@@ -322,7 +331,7 @@ class Emulator:
         if isinstance(self.clock, Clock):
             self.clock.reset()
         project = self._project
-        project.begin_anew(self._seed if seed is None else seed, self.app_id, self.app_token)
+        project.begin_anew(self._first_seed if seed is None else str(seed), self.app_id, self.app_token)
         self.import_seconds, self.export_seconds, self.oauth_expires_in = speeds
         self.faults.clear()
         self.faults.chances = project.identifiers.chances

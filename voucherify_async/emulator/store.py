@@ -97,7 +97,8 @@ class Orders:
 
     def restore(self, stored: Iterable[dict[str, Any]]) -> None:
         """Take up what a database kept."""
-        for kept in stored:
+        # In the order in which they were made, which is that of an export's rows.
+        for kept in sorted(stored, key=lambda kept: int(kept["sequence"])):
             data = kept["data"]
             record = OrderRecord(data["id"], kept["sequence"])
             record.put(data, kept.get("stated", {}), kept["created_ms"], kept["updated_ms"])
@@ -175,7 +176,7 @@ class Orders:
         with self._catalogue.all_or_nothing():
             new = record is None
             if record is None:
-                order_id = self._identifiers.object_id("ord", self._records)
+                order_id = self._identifiers.object_id("ord")
                 record = OrderRecord(order_id, self._sequence + 1, now_ms)
             created_ms = given.get("created_at")
             if created_ms is None:
