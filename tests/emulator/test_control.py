@@ -20,6 +20,7 @@ from voucherify_async.emulator import Clock, Emulator, Fault, OrderEffects, effe
 async def test_the_index(api: Api) -> None:
     shown = (await api.get("/_emulator", keys=False)).json
     assert (shown["status"], shown["version"], shown["url"]) == ("ok", 1, api.emulator.url)
+    assert shown["seed"] == api.emulator.seed == "7"
     assert "POST /_emulator/reset" in shown["endpoints"]
     assert (await api.get("/_emulator/", keys=False)).status == 200
     assert (await api.get("/_emulator/nothing", keys=False)).status == 404
@@ -262,15 +263,53 @@ async def test_reset(api: Api, emulator: Emulator, clock: Clock) -> None:
     first = await api.create(source_id="a")
     clock.advance(5)
     await api.post("/_emulator/faults", {"kind": "drop", "path": "/x"})
-    assert (await api("POST", "/_emulator/reset", keys=False)).json == {"status": "ok"}
+    assert (await api("POST", "/_emulator/reset", keys=False)).json == {"status": "ok", "seed": "7"}
     assert (len(emulator.faults), emulator.requests, emulator.effects.orders) == (0, [], {})
     assert not emulator.effects.requests
     assert not emulator.effects.arrived
     assert not clock.frozen
     assert emulator.import_seconds == 3
     assert (await api.create(source_id="a"))["id"] == first["id"]
-    await api.post("/_emulator/reset", {"seed": "other"})
+    assert (await api.post("/_emulator/reset", {"seed": "other"})).json["seed"] == emulator.seed == "other"
     assert (await api.create(source_id="a"))["id"] != first["id"]
+
+
+async def test_an_order_that_does_not_fit_changes_nothing(api: Api, emulator: Emulator) -> None:
+    emulator.rate_limit = "9/hour"
+    await api.get("/v1/orders")
+    jobs, settings = (await api.get("/_emulator/jobs")).json, (await api.get("/_emulator/settings")).json
+    deep = b'{"kind": "status", "body": ' + b"[" * 100_000
+    for place, body, details in (
+        ("jobs", b'{"import_seconds": 5, "export_seconds": -1}', "A job takes 0 to 10000000000 seconds, not -1.0"),
+        ("jobs", b'{"import_seconds": "5"}', "Expected `float | null`, got `str` - at `$.import_seconds`"),
+        (
+            "settings",
+            b'{"rate_limit": "1/week", "oauth_expires_in": 5, "download_seconds": 6}',
+            "A rate limit is such as 2000/minute or 100/hour, not '1/week'",
+        ),
+        (
+            "settings",
+            b'{"rate_limit": "5/hour", "oauth_expires_in": 5, "download_seconds": -6}',
+            "A link holds 0 to 10000000000 seconds, not -6",
+        ),
+        ("clock", b'{"set": "soon"}', "A time is a number of Unix seconds or ISO 8601, not 'soon'"),
+        ("clock", b'{"advnace": 5}', "Object contains unknown field `advnace`"),
+        ("clock", b"", "The request has no body"),
+        (
+            "faults",
+            b'[{"kind": "drop"}, {"kind": "status", "status": 700}]',
+            "A fault's status is between 200 and 599, not 700 - at `$[1]`",
+        ),
+        ("faults", deep, "maximum recursion depth exceeded while deserializing an object"),
+        ("reset", b'{"seed": 1.5}', "Expected `int | str | null`, got `float` - at `$.seed`"),
+    ):
+        reply = await api("POST", f"/_emulator/{place}", data=body)
+        assert (reply.status, reply.json["key"], reply.json["details"]) == (400, "invalid_payload", details)
+    assert (await api.get("/_emulator/jobs")).json == jobs
+    assert (await api.get("/_emulator/settings")).json == settings
+    assert not emulator.faults.pending
+    # The same window goes on.
+    assert (await api.get("/v1/orders")).headers["X-Rate-Limit-Remaining"] == "7"
 
 
 async def test_start_and_stop(clock: Clock) -> None:

@@ -1,10 +1,11 @@
 """The endpoints under `/_emulator/`: what Python code does with the attributes of `Emulator`, over HTTP.
 
-No credentials are asked for, so the emulator belongs on loopback. Bodies are JSON.
+No credentials are asked for, so the emulator belongs on loopback. Bodies are JSON, whatever their `Content-Type`
+says. One that does not fit is answered with 400, `details` says where, and nothing of it is done.
 
 | | |
 |---|---|
-| `GET /_emulator` | is it up; the version of this interface and the endpoints |
+| `GET /_emulator` | is it up; the version of this interface, the seed, and the endpoints |
 | `GET /_emulator/effects` | `requests`, `handled` (by "METHOD route"), `arrived`, `orders` (by source id or id) |
 | `GET /_emulator/requests` | the last requests, oldest first; bodies in base64, secrets as `***` |
 | `GET, POST, DELETE /_emulator/faults` | the script; POST adds one fault or an array (the fields of `Fault`) |
@@ -27,6 +28,7 @@ from voucherify_async.emulator.clock import Clock, format_ms, parse_seconds
 from voucherify_async.emulator.endpoints import Answer
 from voucherify_async.emulator.faults import Fault
 from voucherify_async.emulator.problems import bad_method, bad_path, invalid_payload
+from voucherify_async.emulator.ratelimit import RateLimit
 
 if TYPE_CHECKING:
     from voucherify_async.emulator.server import Emulator
@@ -70,6 +72,12 @@ class SettingsOrder(msgspec.Struct, forbid_unknown_fields=True):
     download_url: str | msgspec.UnsetType | None = msgspec.UNSET
     download_ranges: bool | msgspec.UnsetType = msgspec.UNSET
 
+    def __post_init__(self) -> None:
+        # Before any is set: that begins a new window, which cannot be taken back if another does not fit.
+        for rule in (self.rate_limit, self.bulk_limit, self.cycle_limit):
+            if isinstance(rule, str):
+                RateLimit(rule)
+
 
 class ResetOrder(msgspec.Struct, forbid_unknown_fields=True):
     """The body of `POST /_emulator/reset`."""
@@ -92,9 +100,11 @@ class Control:
         run = methods.get(method)
         if run is None:
             raise bad_method(method, methods)
+        if method == "POST" and not body and place != "reset":
+            raise invalid_payload("The request has no body")
         try:
             return Answer.of(run(self, body))
-        except (msgspec.MsgspecError, ValueError, OverflowError) as error:
+        except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError) as error:
             raise invalid_payload(str(error)) from None
 
     def index(self, _body: bytes) -> dict[str, Any]:
@@ -102,7 +112,8 @@ class Control:
         endpoints = [
             f"{method} /_emulator/{place}" for place, methods in _ROUTES.items() for method in methods if place
         ]
-        return {"status": "ok", "version": 1, "url": self._emulator.url, "endpoints": endpoints}
+        emulator = self._emulator
+        return {"status": "ok", "version": 1, "url": emulator.url, "seed": emulator.seed, "endpoints": endpoints}
 
     def effects(self, _body: bytes) -> dict[str, Any]:
         """What happened."""
@@ -164,10 +175,7 @@ class Control:
         """Change them."""
         order = msgspec.json.decode(body, type=JobsOrder)
         emulator = self._emulator
-        if order.import_seconds is not msgspec.UNSET:
-            emulator.import_seconds = order.import_seconds
-        if order.export_seconds is not msgspec.UNSET:
-            emulator.export_seconds = order.export_seconds
+        _turn(emulator, {"import_seconds": order.import_seconds, "export_seconds": order.export_seconds})
         if order.paused is not None:
             (emulator.pause_jobs if order.paused else emulator.resume_jobs)()
         if order.fail_next_import is not None:
@@ -194,17 +202,29 @@ class Control:
     def set_settings(self, body: bytes) -> dict[str, Any]:
         """Change them."""
         order = msgspec.json.decode(body, type=SettingsOrder)
-        for name in order.__struct_fields__:
-            value = getattr(order, name)
-            if value is not msgspec.UNSET:
-                setattr(self._emulator, name, value)
+        _turn(self._emulator, {name: getattr(order, name) for name in reversed(order.__struct_fields__)})
         return self.settings(body)
 
     def reset(self, body: bytes) -> dict[str, Any]:
         """Begin anew."""
         order = msgspec.json.decode(body or b"{}", type=ResetOrder)
         self._emulator.reset(order.seed)
-        return {"status": "ok"}
+        return {"status": "ok", "seed": self._emulator.seed}
+
+
+def _turn(emulator: Emulator, given: dict[str, Any]) -> None:
+    """Set what is given, or nothing if one of it does not fit. Raises ValueError."""
+    before: dict[str, Any] = {}
+    try:
+        for name, value in given.items():
+            if value is not msgspec.UNSET:
+                was = getattr(emulator, name)
+                setattr(emulator, name, value)
+                before[name] = was
+    except ValueError:
+        for name, was in before.items():
+            setattr(emulator, name, was)
+        raise
 
 
 _Run = Callable[[Control, bytes], dict[str, Any]]
