@@ -4,7 +4,7 @@ BIN := .venv/bin
 DATA ?=
 PART ?=
 
-.PHONY: demo test lint types pytest package matrix docs bench faults peers mutants fuzz clean
+.PHONY: demo test lint types pytest package matrix docs bench faults peers live mutants fuzz clean
 
 demo: .venv/ready
 	$(BIN)/voucherify-async demo $(if $(DATA),--data '$(DATA)')
@@ -50,6 +50,11 @@ faults: .venv/ready
 # Voucherify's own SDKs against the emulator, each in an environment of its own. `make peers RENEW=yes` keeps what they tell.
 peers: .venv/ready
 	$(BIN)/python -m pytest -m peers tests/peers
+
+# The contract tests against the real service, a sandbox project, too; what differs from the emulator goes into
+# live-differences.md. Without keys in the environment it says what it needs.
+live: .venv/ready
+	$(BIN)/python -m pytest --live tests/live
 
 # Ten mistakes in the emulator and ten in the client, one after another in a copy: whether the tests find each.
 mutants: .venv/ready
