@@ -14,7 +14,9 @@ from aiohttp.http import HttpProcessingError, HttpResponseParser, RawResponseMes
 Whole: TypeAlias = tuple[RawResponseMessage, memoryview]
 
 _HEAD_ENDS: Final = b"\r\n\r\n"
-# Of a stream that is never made.
+# What follows their head is none of theirs, whatever it says of a length (RFC 9112, section 6.3).
+_WITHOUT_BODY: Final = frozenset({204, 304})
+# Of a stream that nothing is put into.
 _NO_BUFFER: Final = 0
 
 
@@ -67,13 +69,14 @@ class AnswerProtocol(ResponseHandler):
             messages, _, _ = self._heads.feed_data(data[:body_at])
         except HttpProcessingError:
             return None  # aiohttp finds it again, and closes the connection
-        if not messages:
-            return None
+        if len(messages) != 1:
+            return None  # another head may end before: lines may also end in LF alone (RFC 9112, section 2.2)
         message, length = messages[0][0], len(data) - body_at
         if (
             message.headers.get("Content-Length") != str(length)
             or length > self._most_bytes
             or message.code < 200
+            or (message.code in _WITHOUT_BODY and length)
             or message.chunked
             or message.should_close
             or "Content-Encoding" in message.headers
