@@ -349,6 +349,32 @@ async def test_an_answer_that_falls_silent_is_given_up(begin: bytes) -> None:
             assert caught.value.outcome_unknown
 
 
+async def test_the_beginning_of_a_head_gives_it_no_more_time() -> None:
+    rest = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\n")
+        await rest.wait()
+        writer.write(http(200, ORDER).partition(b"\r\n")[2])
+
+    async with listening(serve) as url, VoucherifyClient("i", "t", base_url=url, retry=ONCE) as client:
+        call = asyncio.create_task(client.orders.get("o-1"))
+        await until(lambda: client._session._life._opened is not None)
+        direct = client._session._life.opened().direct
+        assert direct is not None
+        due = direct._silences.lane(60)._due
+        await until(lambda: len(due) == 1)
+        ((waiting, moment),) = due.items()
+        await until(lambda: waiting._expected is None)
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert due == {waiting: moment}
+        rest.set()
+        assert (await call).id == "ord_1"
+        assert due == {}
+
+
 @both_ways
 async def test_an_answer_that_is_slow_but_never_silent_is_waited_for() -> None:
     answer = http(200, ORDER)

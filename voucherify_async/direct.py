@@ -19,7 +19,7 @@ from voucherify_async.call import Call
 from voucherify_async.deadlines import Deadlines, Lane
 from voucherify_async.heads import Head
 from voucherify_async.idle import IdleConnections
-from voucherify_async.outcome import Answer, State, heard_in_time, whole_body
+from voucherify_async.outcome import Answer, State, whole_body
 from voucherify_async.protocol import AnswerProtocol
 
 # A body up to this is handed to the transport in one piece, as aiohttp does; a longer one needs flow control.
@@ -115,11 +115,10 @@ class DirectPath:
             if silence is not None:
                 silence.enter(protocol)
             try:
-                whole = await expected
+                message, content = await expected or await _final_head(protocol, silence)
             finally:
                 if silence is not None:
                     silence.leave(protocol)
-            message, content = whole or await _final_head(protocol, silence)
             state.status = message.code
             if answered is not None:
                 answered(message.headers)
@@ -176,9 +175,12 @@ async def _final_head(
 ) -> tuple[RawResponseMessage, aiohttp.StreamReader]:
     """What aiohttp makes of an answer that is not plain and whole; those that lead up to it are passed over."""
     while True:
-        message, content = await heard_in_time(protocol, protocol.read, silence)
+        message, content = await protocol.read()
         if not 100 <= message.code < 200 or message.code == 101:
             return message, content
+        if silence is not None:  # it is alive, and the next head has as long as the first
+            silence.leave(protocol)
+            silence.enter(protocol)
 
 
 def _alive(connection: Connection) -> tuple[AnswerProtocol, asyncio.Transport]:
