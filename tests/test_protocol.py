@@ -40,16 +40,17 @@ OTHER: Final = [
     b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\n{}",
     b"HTTP/1.1 200 OK\r\nContent-Length: 02\r\n\r\n{}",
     http(200, BODY) + http(200, BODY),
-    http(200, BODY, length=len(BODY) - 1),
     http(200, BODY, length=len(BODY) + 1),
     http(200, BODY, "Transfer-Encoding: chunked"),
     b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
-    b"HTTP/1.1 200 OK\r\nX: a\x00b\r\nContent-Length: 2\r\n\r\n{}",
     b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
     b"nonsense\r\n\r\n",
 ]
-# Those that hold more than one answer, so that how they arrive makes a difference.
+# Newer versions of aiohttp refuse it.
+ODD: Final = b"HTTP/1.1 200 OK\r\nX: a\x00b\r\nContent-Length: 2\r\n\r\n{}"
+# Those that hold more than an answer. aiohttp finds that out with the answer or later, as they arrive.
 BROKEN: Final = [
+    http(200, BODY, length=len(BODY) - 1),
     http(204, BODY),
     http(304, BODY),
     http(200, BODY).replace(b"\r\n", b"\n").removesuffix(BODY) + http(200, BODY),
@@ -57,11 +58,12 @@ BROKEN: Final = [
 
 
 class Wire(asyncio.Transport):
-    """Where nothing is written to; it tells whether it was closed."""
+    """Where nothing is written to; it tells whether it was closed, or is paused."""
 
     def __init__(self) -> None:
         super().__init__()
         self.closed = False
+        self.paused = False
 
     def is_closing(self) -> bool:
         return self.closed
@@ -70,10 +72,10 @@ class Wire(asyncio.Transport):
         self.closed = True
 
     def pause_reading(self) -> None:
-        pass
+        self.paused = True
 
     def resume_reading(self) -> None:
-        pass
+        self.paused = False
 
 
 async def read(*pieces: bytes, short: bool = True, most_bytes: int = 1_000_000) -> dict[str, Any]:
@@ -128,7 +130,7 @@ async def test_a_body_that_is_too_long_is_left_to_where_that_is_told() -> None:
 
 
 @given(
-    st.sampled_from([*PLAIN, *OTHER]) | st.binary(max_size=40).map(lambda body: http(200, body)),
+    st.sampled_from([*PLAIN, *OTHER, ODD]) | st.binary(max_size=40).map(lambda body: http(200, body)),
     st.lists(st.integers(0, 200)),
 )
 def test_an_answer_is_the_same_however_it_is_cut_and_whichever_way_it_goes(answer: bytes, cuts: list[int]) -> None:
@@ -152,6 +154,18 @@ async def test_one_parser_reads_answer_after_answer() -> None:
         protocol.data_received(http(status, body))
         message, received = await expected or pytest.fail("it was left to aiohttp")
         assert (message.code, bytes(received), protocol.should_close) == (status, body, False)
+
+
+async def test_a_head_that_comes_alone_is_not_taken_for_the_body_of_the_answer_before() -> None:
+    protocol, wire = AnswerProtocol(asyncio.get_running_loop()), Wire()
+    protocol.connection_made(wire)
+    long = http(200, b" " * 1000)
+    expected = protocol.expect(1000)
+    protocol.data_received(long)
+    assert await expected is not None
+    protocol.expect(1000)
+    protocol.data_received(long[:-1000])
+    assert not wire.paused
 
 
 @pytest.mark.parametrize("when", ["cancelled", "answered"])

@@ -6,8 +6,10 @@ is out of the ordinary is given to aiohttp as it came.
 """
 
 import asyncio
+from functools import partial
 from typing import Any, Final, TypeAlias
 
+import aiohttp
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.http import HttpProcessingError, HttpResponseParser, RawResponseMessage
 
@@ -16,8 +18,11 @@ Whole: TypeAlias = tuple[RawResponseMessage, memoryview]
 _HEAD_ENDS: Final = b"\r\n\r\n"
 # What follows their head is none of theirs, whatever it says of a length (RFC 9112, section 6.3).
 _WITHOUT_BODY: Final = frozenset({204, 304})
-# Of a stream that nothing is put into.
-_NO_BUFFER: Final = 0
+# As for the answers to HEAD: after the head it expects the next one. No stream of it is ever put anything into.
+_HeadParser: Final = partial(HttpResponseParser, limit=0, response_with_body=False, auto_decompress=False)
+# That of aiohttp 3.12 and 3.13, in C, expects the body all the same: it would take the next head for that, and stop
+# the transport when the stream is full.
+_GOES_ON: Final = tuple(map(int, aiohttp.__version__.split(".")[:2])) >= (3, 14)
 
 
 class AnswerProtocol(ResponseHandler):
@@ -29,8 +34,7 @@ class AnswerProtocol(ResponseHandler):
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop)
-        # As for the answers to HEAD: after the head it expects the next one.
-        self._heads = HttpResponseParser(self, loop, _NO_BUFFER, response_with_body=False, auto_decompress=False)
+        self._heads = _HeadParser(self, loop)
         self._expected: asyncio.Future[Whole | None] | None = None
         self._make_future = loop.create_future
         self._most_bytes = 0
@@ -65,6 +69,8 @@ class AnswerProtocol(ResponseHandler):
         if (end := data.find(_HEAD_ENDS)) < 0:
             return None
         body_at = end + len(_HEAD_ENDS)
+        if not _GOES_ON:
+            self._heads = _HeadParser(self, self._loop)
         try:
             messages, _, _ = self._heads.feed_data(data[:body_at])
         except HttpProcessingError:
