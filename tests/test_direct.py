@@ -33,6 +33,7 @@ from voucherify_async.call import Call, any_json
 from voucherify_async.direct import LONGEST_BODY, is_known, takes
 from voucherify_async.heads import Heads
 from voucherify_async.outcome import _body_and_problem
+from voucherify_async.protocol import AnswerProtocol
 
 ORDER = b'{"id":"ord_1","source_id":"o-1"}'
 ONCE = RetryPolicy(max_attempts=1)
@@ -76,6 +77,8 @@ async def test_what_is_sent_is_what_aiohttp_sends(monkeypatch: pytest.MonkeyPatc
             async with VoucherifyClient("hush-id", "hush-token", base_url=url, app_info="a/1") as client:
                 requests = await sent(server, client)
                 assert takes_the_direct_path(client) == bool(known)
+                # Of a version that is not known, nothing is replaced: it may make its protocol in another way.
+                assert {type(one) for one in kept_by(client)} == {AnswerProtocol if known else ResponseHandler}
         for _, headers, _ in requests:
             assert headers.pop("host") == server.url.removeprefix("http://")
         requests[-1][1].pop("content-type", None)  # aiohttp names a type for no body

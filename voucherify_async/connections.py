@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import aiohttp
 
+from voucherify_async.direct import is_known
 from voucherify_async.heap import keep_reads_in_the_heap
 from voucherify_async.outcome import State
 from voucherify_async.protocol import AnswerProtocol
@@ -39,8 +40,9 @@ class _Connector(aiohttp.TCPConnector):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        # There is no public way to choose it (aiohttp 3.14.5, connector.py); see `direct.is_known`.
-        self._factory: Any = partial(AnswerProtocol, loop=self._loop)
+        if is_known():
+            # There is no public way to choose it (aiohttp 3.14.5, connector.py).
+            self._factory: Any = partial(AnswerProtocol, loop=self._loop)
 
     async def connect(self, *args: Any, **kwargs: Any) -> Any:
         connection = await super().connect(*args, **kwargs)
