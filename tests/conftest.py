@@ -7,6 +7,7 @@ from importlib import import_module
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.elsewhere import objections
 from tests.fakes import FakeClock
 from tests.judge import Judge
 from tests.secretwatch import SecretWatch
@@ -46,11 +47,11 @@ def secret_watch() -> Iterator[SecretWatch]:
 
 @pytest.fixture(autouse=True)
 def judge() -> Iterator[Judge]:
-    """No emulator of this process may answer what Voucherify's documents do not allow; see `tests/judge.py`."""
+    """No emulator may answer what Voucherify's documents do not allow; see `tests/judge.py` and `elsewhere.py`."""
     with Judge() as judge:
         yield judge
-    if judge.objections:
-        pytest.fail("\n".join(judge.objections), pytrace=False)
+    if found := judge.objections + objections():
+        pytest.fail("\n".join(found), pytrace=False)
 
 
 @pytest.fixture(params=["direct", "session"])

@@ -1,8 +1,11 @@
 """The documents as judge: each answer that an emulator of this process gives is held against them.
 
+Those of processes that the tests start are judged by `tests/judged.py`.
+
 What a fault makes of an answer on its way is none of the service's; the answer itself is judged all the same.
 """
 
+from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
@@ -21,9 +24,13 @@ _PLACES: Final = {
 
 
 class Judge:
-    """Judges while it is entered: `objections` says what was wrong, `judged` counts by operation and status."""
+    """Judges while it is entered: `objections` says what was wrong, `judged` counts by operation and status.
 
-    def __init__(self) -> None:
+    What was wrong goes into a file, too, if there is to be one: a line each.
+    """
+
+    def __init__(self, file: Path | None = None) -> None:
+        self._file = file
         self.objections: list[str] = []
         self.judged: dict[tuple[str, int], int] = {}
 
@@ -55,6 +62,9 @@ class Judge:
         body = answer.body if answer.chunks is None else None
         if objection := document.objection(operation, answer.status, answer.content_type, body):
             self.objections.append(f"{method} {path} answered {answer.status}: {objection}")
+            if self._file is not None:
+                with self._file.open("a", encoding="utf-8") as file:
+                    file.write(self.objections[-1].replace("\n", " ") + "\n")
 
 
 def document_of(path: str) -> Document | None:

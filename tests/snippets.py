@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from tests.elsewhere import judged_python
 from voucherify_async.emulator import Emulator
 
 ROOT: Final = Path(__file__).resolve().parents[1]
@@ -96,7 +97,7 @@ async def run(emulator: Emulator, *command: str, folder: Path) -> str:
 
 async def run_python(emulator: Emulator, *arguments: str, folder: Path) -> str:
     """The same for this interpreter, to which warnings are errors."""
-    return await run(emulator, sys.executable, "-W", "error", *arguments, folder=folder)
+    return await run(emulator, *judged_python(*arguments), folder=folder)
 
 
 async def run_blocks(emulator: Emulator, page: Path, folder: Path) -> None:

@@ -1,12 +1,15 @@
 """The judge bites, and lets pass nothing but what is listed with a reason."""
 
 import json
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.documents import KNOWN_ERRORS, NAMES, Document, documents, needs_documents
+from tests.elsewhere import judged_python, objections
 from tests.judge import Judge
 from voucherify_async.emulator import Emulator
 from voucherify_async.emulator.endpoints import JSON
@@ -86,4 +89,28 @@ async def test_an_emulator_that_goes_wrong_is_found_out(
         await client.async_actions.list()
     (objection,) = judge.objections
     judge.objections.clear()
+    assert objection.startswith("GET /v1/async-actions answered 200: at /async_actions/0/progress: ")
+
+
+# A program of its own, whose emulator answers what no document allows.
+WRONG = """
+import asyncio, sys
+from voucherify_async.emulator import Emulator, endpoints
+endpoints._encode = lambda _: b'{"async_actions":[{"id":"aa_1","progress":101}]}'
+async def main():
+    async with Emulator() as emulator, emulator.client() as client:
+        print(len((await client.async_actions.list()).async_actions), *sys.argv[1:])
+if __name__ == "__main__":
+    asyncio.run(main())
+"""
+
+
+@needs_documents
+@pytest.mark.parametrize("kind", ["-c", "-m", "script"])
+def test_an_emulator_of_another_process_is_found_out(kind: str, tmp_path: Path) -> None:
+    (tmp_path / "wrong.py").write_text(WRONG, encoding="utf-8")
+    told = {"-c": ["-c", WRONG], "-m": ["-m", "wrong"], "script": [str(tmp_path / "wrong.py")]}[kind]
+    ran = subprocess.run(judged_python(*told, "more"), cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (ran.stdout, ran.stderr, ran.returncode) == ("1 more\n", "", 0)
+    (objection,) = objections()
     assert objection.startswith("GET /v1/async-actions answered 200: at /async_actions/0/progress: ")

@@ -4,12 +4,12 @@ import io
 import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.cli.test_retail import HEADER, REAL_FILE
+from tests.elsewhere import judged_python
 from voucherify_async import JobError, NewOrder, NotFoundError
 from voucherify_async.cli import demo, main
 from voucherify_async.cli.demo import Outcome, play, report
@@ -17,7 +17,7 @@ from voucherify_async.cli.progress import PlainLines
 from voucherify_async.cli.sources import Source, made_up
 from voucherify_async.emulator import Emulator, Fault
 
-COMMAND = [sys.executable, "-m", "voucherify_async"]
+COMMAND = judged_python("-m", "voucherify_async")
 
 
 def quick_emulator() -> Emulator:
@@ -240,8 +240,11 @@ class TestProcess:
             "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
             "from voucherify_async.cli import main; sys.exit(main(['demo', '--orders', '3000']))"
         )
-        command = [sys.executable, "-u", "-c", code]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        command = judged_python("-c", code)
+        environ = {**os.environ, "PYTHONUNBUFFERED": "1"}
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environ, text=True
+        ) as running:
             assert running.stdout
             assert running.stderr
             while not running.stdout.readline().startswith("Creating"):
