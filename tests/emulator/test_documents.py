@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from tests.documents import documents, needs_documents
 from tests.emulator.conftest import Api
 from tests.judge import Judge
@@ -14,6 +16,16 @@ def examples(document: str, path: str, method: str = "post") -> list[Any]:
     """The requests that a document shows of an operation."""
     content = documents()[document].content["paths"][path][method]["requestBody"]["content"]
     return [example["value"] for kind in content.values() for example in kind["examples"].values()]
+
+
+@pytest.mark.parametrize("wanted", [None, [None], [["a"]], [1, None]])
+async def test_a_condition_has_only_values_that_the_documents_have(api: Api, wanted: Any) -> None:
+    asked = {"parameters": {"filters": {"metadata.gift": {"conditions": {"$is": wanted}}}}}
+    refused = await api.post("/v1/orders/export", asked)
+    assert (refused.status, refused.json["key"]) == (400, "invalid_payload")
+    assert refused.json["details"].startswith(
+        "Property .parameters.filters.metadata.gift.conditions.$is should be "
+    )
 
 
 @needs_documents

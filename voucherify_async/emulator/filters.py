@@ -13,6 +13,8 @@ The operators are the properties of `FiltersCondition` in `orders.json`. Guesses
   these words for their text.
 - "n days ago" means the calendar day (UTC) for `$is_days_ago`, and n * 24 hours for `$more_than_ago`,
   `$less_than_ago` and their future twins.
+- null is no value of a condition, and neither is an array within its array; `true` and `false` are, since metadata
+  can be either.
 - The condition words that the service's error message lists beside those of the schema (`$today`, `$is_month` ...)
   are refused as not supported here.
 """
@@ -274,8 +276,11 @@ def check_filters(filters: Any) -> dict[str, Any]:
         conditions = stated.get("conditions") if isinstance(stated, dict) else None
         if not isinstance(conditions, dict):
             raise invalid_payload(_FORMAT_DETAILS)
-        for operator in conditions:
+        for operator, wanted in conditions.items():
             if operator in OPERATORS:
+                if any(value is None or isinstance(value, list) for value in _each(wanted)):
+                    place = f"Property .parameters.filters.{field}.conditions.{operator}"
+                    raise invalid_payload(f"{place} should be a value or an array of values")
                 continue
             if operator in _KNOWN:
                 raise invalid_payload(
