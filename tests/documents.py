@@ -13,7 +13,7 @@ from typing import Any, Final
 import jsonschema_rs
 import pytest
 
-__all__ = ["KNOWN_ERRORS", "NAMES", "Document", "documents", "needs_documents"]
+__all__ = ["KNOWN_ERRORS", "NAMES", "Document", "as_json_schema", "documents", "needs_documents", "steps"]
 
 _FOLDER: Final = Path(__file__).resolve().parents[2] / "shared" / "voucherify-api"
 NAMES: Final = ("orders.json", "async-actions.json", "exports.json", "oauth.json")
@@ -116,10 +116,13 @@ def as_json_schema(schema: Any) -> Any:
     if not isinstance(schema, dict):
         return schema
     changed = {name: as_json_schema(part) for name, part in schema.items() if name != "nullable"}
-    if schema.get("nullable") is True:
-        changed["type"] = [changed["type"], "null"]
-        if "enum" in changed:
-            changed["enum"] = [*changed["enum"], None]
+    if schema.get("nullable") is not True:
+        return changed
+    if "type" not in changed:
+        return {"anyOf": [changed, {"type": "null"}]}
+    changed["type"] = [changed["type"], "null"]
+    if None not in changed.get("enum", [None]):
+        changed["enum"] = [*changed["enum"], None]
     return changed
 
 
