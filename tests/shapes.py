@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.documents import Document
 
-__all__ = ["Shape", "Way", "differences", "of_schema", "of_type", "places", "values"]
+__all__ = ["Shape", "Way", "differences", "never_null", "of_schema", "of_type", "places", "values"]
 
 Way: TypeAlias = tuple[str | int, ...]
 _PLAIN = {
@@ -17,6 +17,19 @@ _PLAIN = {
     msgspec.inspect.FloatType: "number",
     msgspec.inspect.BoolType: "boolean",
     msgspec.inspect.DateTimeType: "date-time",
+}
+# What narrows a type down, by the name that a schema has for it and the one that msgspec has.
+_LIMITS = {
+    "minimum": "ge",
+    "exclusiveMinimum": "gt",
+    "maximum": "le",
+    "exclusiveMaximum": "lt",
+    "multipleOf": "multiple_of",
+    "minLength": "min_length",
+    "maxLength": "max_length",
+    "minItems": "min_length",
+    "maxItems": "max_length",
+    "pattern": "pattern",
 }
 
 
@@ -29,12 +42,14 @@ class Shape(NamedTuple):
     fields: "dict[str, Shape] | None" = None
     required: frozenset[str] = frozenset()
     inner: "Shape | None" = None
+    limits: frozenset[str] = frozenset()
 
     def widened(self, other: "Shape") -> "Shape":
         """The same, with what another schema allows besides."""
         fields = (other.fields or {}) | (self.fields or {})
         choices = tuple(dict.fromkeys([*self.choices, *other.choices]))
-        return self._replace(fields=fields or None, choices=choices, inner=self.inner or other.inner)
+        limits = self.limits | other.limits
+        return self._replace(fields=fields or None, choices=choices, inner=self.inner or other.inner, limits=limits)
 
 
 def of_schema(document: Document, schema: dict[str, Any]) -> Shape:
@@ -52,6 +67,7 @@ def of_schema(document: Document, schema: dict[str, Any]) -> Shape:
         None,
         frozenset(),
         of_schema(document, inner) if inner else None,
+        frozenset(f"{ours} {schema[word]}" for word, ours in _LIMITS.items() if word in schema),
     )
     for part in parts:
         for name, field in (part.fields or {}).items():
@@ -74,20 +90,30 @@ def of_type(kind: msgspec.inspect.Type) -> Shape:
         kinds = [of_type(one) for one in kind.types]
         # A whole number is a number.
         known = {one.type: one for one in kinds if one.type != "null"}
-        chosen = known["number"] if set(known) == {"integer", "number"} else next(iter(known.values()))
-        return chosen._replace(null=any(one.type == "null" for one in kinds))
+        if set(known) == {"integer", "number"}:
+            del known["integer"]
+        chosen = next(iter(known.values()))
+        return chosen._replace(type=" or ".join(sorted(known)), null=any(one.type == "null" for one in kinds))
     if isinstance(kind, msgspec.inspect.NoneType):
         return Shape("null")
+    if isinstance(kind, msgspec.inspect.LiteralType):
+        return Shape("string", choices=tuple(map(str, kind.values)))
     if isinstance(kind, msgspec.inspect.StructType):
         fields = {field.encode_name: of_type(field.type) for field in kind.fields}
         required = frozenset(field.encode_name for field in kind.fields if field.required)
         return Shape("object", fields=fields, required=required)
     if isinstance(kind, msgspec.inspect.CollectionType):
-        return Shape("array", inner=of_type(kind.item_type))
+        return Shape("array", inner=of_type(kind.item_type), limits=_limits(kind))
     if isinstance(kind, msgspec.inspect.DictType):
         value = of_type(kind.value_type)
         return Shape("object", inner=None if value.type == "any" else value)
-    return Shape(_PLAIN.get(type(kind), "any"))
+    return Shape(_PLAIN.get(type(kind), "any"), limits=_limits(kind))
+
+
+def _limits(kind: msgspec.inspect.Type) -> frozenset[str]:
+    """What narrows the type down; that a time has to have a zone is what `date-time` says."""
+    found = {name: getattr(kind, name, None) for name in _LIMITS.values()}
+    return frozenset(f"{name} {value}" for name, value in found.items() if value is not None)
 
 
 def differences(documented: Shape, ours: Shape, place: str) -> Iterator[str]:
@@ -97,8 +123,12 @@ def differences(documented: Shape, ours: Shape, place: str) -> Iterator[str]:
         return
     if documented.null != ours.null:
         yield f"{'never null' if documented.null else 'null'} {place}"
-    if documented.choices != ours.choices:
+    if ours.choices:
+        yield f"narrowed {place}: {', '.join(documented.choices) or 'anything'}, here {', '.join(ours.choices)}"
+    elif documented.choices:
         yield f"choices {place}: {', '.join(documented.choices)}"
+    yield from (f"unlimited {place} {limit}" for limit in sorted(documented.limits - ours.limits))
+    yield from (f"limited {place} {limit}" for limit in sorted(ours.limits - documented.limits))
     if documented.fields is not None and ours.fields is None:
         yield f"free {place}: {', '.join(documented.fields)}"
     elif ours.fields is not None:
@@ -112,6 +142,16 @@ def differences(documented: Shape, ours: Shape, place: str) -> Iterator[str]:
             yield from differences(theirs[name], ours.fields[name], f"{place}.{name}")
     if documented.inner is not None and ours.inner is not None:
         yield from differences(documented.inner, ours.inner, f"{place}[]")
+
+
+def never_null(ours: Shape, place: str) -> Iterator[str]:
+    """The fields of a struct that may be missing, but may not be null."""
+    for name, field in (ours.fields or {}).items():
+        if name not in ours.required and not field.null:
+            yield f"{place}.{name}"
+        yield from never_null(field, f"{place}.{name}")
+    if ours.inner is not None:
+        yield from never_null(ours.inner, f"{place}[]")
 
 
 _TEXTS = st.text(max_size=6)
