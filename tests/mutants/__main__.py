@@ -59,7 +59,8 @@ def finder_of(mutant: Mutant, copy: Path) -> str | None:
         file.write_text(source, encoding="utf-8")
     if ran.returncode == 0:
         return None
-    failed = re.search(r"^FAILED tests/(\S+)", ran.stdout, re.MULTILINE)
+    # An error is one of the end of a test: that of the judge of its answers, say.
+    failed = re.search(r"^(?:FAILED|ERROR) tests/(\S+)", ran.stdout, re.MULTILINE)
     if ran.returncode != _TESTS_FAILED or failed is None:
         raise RuntimeError(f"{mutant.what}: the tests could not be run:\n{ran.stdout[-2000:]}")
     return failed[1]
