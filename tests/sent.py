@@ -1,8 +1,6 @@
-"""The documents as schemathesis goes by them: what they say of requests, and what is not checked.
+"""The documents as schemathesis goes by them: with what `known_errors_of_the_documents.toml` says of requests."""
 
-Both stand in `known_errors_of_the_documents.toml`, with their reasons.
-"""
-
+import copy
 import json
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
@@ -16,7 +14,7 @@ REQUESTS: Final = KNOWN_ERRORS["request"]
 
 def sent(name: str, entries: Iterable[dict[str, Any]] = REQUESTS) -> dict[str, Any]:
     """The document with what is said of requests, beside answers as they were; each operation with all statuses."""
-    answers: dict[str, Any] = copied(documents()[name].content)
+    answers = copy.deepcopy(documents()[name].content)
     mended = Document(name)
     for entry in entries:
         if name in entry["documents"]:
@@ -43,10 +41,6 @@ def sent(name: str, entries: Iterable[dict[str, Any]] = REQUESTS) -> dict[str, A
                     response = {"description": entry["reason"], "content": entry["content"]}
                     operation["responses"].setdefault(str(status), response)
     return answers
-
-
-def copied(content: Any) -> Any:
-    return json.loads(json.dumps(content))
 
 
 def places(document: Document, way: list[str]) -> Iterator[Any]:
