@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import click
 import pytest
 
+from tests.elsewhere import judged_python
 from voucherify_async.cli import main
 from voucherify_async.cli.app import app
 from voucherify_async.version import VERSION
@@ -86,6 +87,7 @@ def test_bash_takes_the_script() -> None:
 WITHOUT = """
 import sys
 for name in {missing!r}: sys.modules[name] = None
+from tests.elsewhere import judged_python
 from voucherify_async.cli import main
 sys.exit(main(sys.argv[1:]))
 """
@@ -102,8 +104,8 @@ def test_a_missing_extra_says_which_to_install(arguments: list[str]) -> None:
 
 @pytest.mark.parametrize("arguments", [["emulator", "--help"], ["demo", "--orders", "2"]])
 def test_the_emulator_and_the_demo_need_no_extra(arguments: list[str]) -> None:
-    code = WITHOUT.format(missing=["click", "rich"])
-    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
+    command = judged_python("-c", WITHOUT.format(missing=["click", "rich"]), *arguments)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 
 
