@@ -9,18 +9,22 @@ import aiohttp
 import jsonschema_rs
 import pytest
 
-from tests.documents import as_json_schema, documents, needs_documents
+from tests.documents import KNOWN_ERRORS, as_json_schema, documents, needs_documents
 from tests.sent import REQUESTS, sent
 from voucherify_async import NewOrder
 from voucherify_async.emulator import Emulator
 
 FORM = "application/x-www-form-urlencoded"
-SHOWN = [
-    (entry, operation, re.sub(r"(\d+) \* {}", lambda found: ", ".join(["{}"] * int(found[1])), body))
-    for entry in REQUESTS
-    for operation, bodies in entry["shown"].items()
-    for body in bodies
-]
+
+
+def shown(kind: str) -> list[tuple[dict[str, Any], str, str]]:
+    """Each entry with each body that it shows, and the operation that it is sent to."""
+    return [
+        (entry, operation, re.sub(r"(\d+) \* {}", lambda found: ", ".join(["{}"] * int(found[1])), body))
+        for entry in KNOWN_ERRORS[kind]
+        for operation, bodies in entry.get("shown", {}).items()
+        for body in bodies
+    ]
 
 
 def allows(document: dict[str, Any], method: str, path: str, body: str) -> bool:
@@ -35,25 +39,51 @@ def allows(document: dict[str, Any], method: str, path: str, body: str) -> bool:
     )
 
 
+async def answered(emulator: Emulator, name: str, method: str, path: str, body: str) -> tuple[int, str]:
+    """What the emulator makes of it: the status and the text."""
+    async with emulator.client() as client:
+        await client.orders.create(NewOrder(source_id="{orderId}"))
+    headers = {"X-App-Id": emulator.app_id, "X-App-Token": emulator.app_token}
+    headers["Content-Type"] = FORM if name == "oauth.json" else "application/json"
+    async with aiohttp.request(method, emulator.url + path, data=body, headers=headers) as answer:
+        return answer.status, await answer.text()
+
+
+def place_of(operation: str) -> tuple[str, str, str]:
+    """The document, the method and the path of an operation."""
+    (found,) = (
+        (name, method, path)
+        for name, document in documents().items()
+        for method, path, one in document.operations()
+        if one["operationId"] == operation
+    )
+    return found
+
+
 @needs_documents
-@pytest.mark.parametrize(("entry", "operation", "body"), SHOWN, ids=lambda value: str(value)[:60])
+@pytest.mark.parametrize(("entry", "operation", "body"), shown("request"), ids=lambda value: str(value)[:60])
 async def test_each_entry_is_shown_by_a_request(
     entry: dict[str, Any], operation: str, body: str, emulator: Emulator
 ) -> None:
-    (place,) = (
-        (name, method, path)
-        for name in entry["documents"]
-        for method, path, one in documents()[name].operations()
-        if one["operationId"] == operation
-    )
-    name, method, path = place
-    kind = FORM if name == "oauth.json" else "application/json"
-    async with emulator.client() as client:
-        await client.orders.create(NewOrder(source_id="{orderId}"))
-    keys = {"X-App-Id": emulator.app_id, "X-App-Token": emulator.app_token}
-    async with aiohttp.request(
-        method, emulator.url + path, data=body, headers={**keys, "Content-Type": kind}
-    ) as answer:
-        accepted = answer.status != 400
-    assert allows(sent(name), method, path, body) == accepted
-    assert allows(sent(name, [one for one in REQUESTS if one is not entry]), method, path, body) != accepted
+    name, method, path = place_of(operation)
+    status, _ = await answered(emulator, name, method, path, body)
+    assert allows(sent(name), method, path, body) == (status != 400)
+    assert allows(sent(name, [one for one in REQUESTS if one is not entry]), method, path, body) == (status == 400)
+
+
+@needs_documents
+@pytest.mark.parametrize(("entry", "operation", "body"), shown("excused"), ids=lambda value: str(value)[:60])
+async def test_what_is_excused_is_allowed_and_refused(
+    entry: dict[str, Any], operation: str, body: str, emulator: Emulator
+) -> None:
+    name, method, path = place_of(operation)
+    status, text = await answered(emulator, name, method, path, body)
+    assert allows(sent(name), method, path, body)
+    assert (status, entry["failure"]) == (400, "RejectedPositiveData")
+    assert re.search(entry["answer"], text)
+
+
+def test_each_has_its_reason_and_is_shown() -> None:
+    assert all(entry["reason"] for entry in [*REQUESTS, *KNOWN_ERRORS["excused"]])
+    assert all(entry["shown"] for entry in REQUESTS)
+    assert all("shown" in entry for entry in KNOWN_ERRORS["excused"] if entry["failure"] == "RejectedPositiveData")
