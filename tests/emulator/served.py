@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+
+from tests.elsewhere import judged_python
 
 PROGRAM = """
 import argparse, sys
@@ -35,7 +36,7 @@ class Served:
 @asynccontextmanager
 async def serve(*arguments: str, **environment: str) -> AsyncIterator[Served]:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-W", "error", "-c", PROGRAM, *arguments),
+        *judged_python("-c", PROGRAM, *arguments),
         stdout=asyncio.subprocess.PIPE,
         env={**os.environ, **environment},
     )
