@@ -70,7 +70,7 @@ class AnswerProtocol(ResponseHandler):
             return None
         body_at = end + len(_HEAD_ENDS)
         if not _GOES_ON:
-            self._heads = _HeadParser(self, self._loop)
+            self._heads = _HeadParser(self, asyncio.get_running_loop())
         try:
             messages, _, _ = self._heads.feed_data(data[:body_at])
         except HttpProcessingError:
