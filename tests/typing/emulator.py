@@ -48,6 +48,7 @@ def turned(emulator: Emulator, kind: FaultKind) -> None:
     emulator.fail_next_import("no", status="FAILED")
     emulator.fail_next_export()
     emulator.reset(seed=1)
+    assert_type(emulator.seed, str)
     Fault("explode")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
     Fault("drop", when="meanwhile")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
     Emulator(8080)  # type: ignore[call-arg, arg-type] # pyright: ignore[reportCallIssue]
