@@ -7,6 +7,7 @@ import base64
 import contextlib
 import gc
 import socket
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -346,6 +347,31 @@ async def test_starting_twice_at_once(clock: Clock) -> None:
         await asyncio.open_connection(emulator.host, emulator.port)
     await asyncio.gather(emulator.start(), emulator.aclose())
     assert not emulator.running
+
+
+@pytest.mark.parametrize("turns", range(9))
+@pytest.mark.parametrize("change", ["start", "stop"])
+def test_one_that_is_cancelled_leaves_nothing_open(tmp_path: Path, change: str, turns: int) -> None:
+    """Neither a socket that listens nor the file's lock, in whichever turn of the loop it comes."""
+    emulator = Emulator(db=tmp_path / "emulator.db")
+
+    async def cancelled_after_so_many_turns() -> None:
+        if change == "stop":
+            await emulator.start()
+        changing = asyncio.create_task(emulator.start() if change == "start" else emulator.aclose())
+        for _ in range(turns + 1):
+            await asyncio.sleep(0)
+        if changing.cancel():
+            with pytest.raises(asyncio.CancelledError):
+                await changing
+            assert not emulator.running
+        await emulator.aclose()
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection(emulator.host, emulator.port)
+
+    asyncio.run(cancelled_after_so_many_turns())
+    gc.collect()  # what is left open is warned of when it goes
+    Emulator(db=tmp_path / "emulator.db")
 
 
 async def test_a_taken_port(emulator: Emulator) -> None:

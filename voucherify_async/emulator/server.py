@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Coroutine
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
@@ -145,12 +146,24 @@ class Emulator:
         return self._runner is not None
 
     async def start(self) -> None:
-        """Begin to listen; nothing happens if it does already. Raises OSError if the port is taken."""
-        async with self._changing:
-            if self._runner is None:
-                await self._start()
+        """Begin to listen; nothing happens if it does already. Raises OSError if the port is taken.
+
+        One that is cancelled leaves it stopped.
+        """
+        if self._runner is not None:
+            return
+        try:
+            await _to_its_end(self._start())
+        except asyncio.CancelledError:
+            await self.aclose()
+            raise
 
     async def _start(self) -> None:
+        async with self._changing:
+            if self._runner is None:
+                await self._listen()
+
+    async def _listen(self) -> None:
         self._project.journal.open()
         # Frees a block larger than those of 256 KiB that asyncio reads into, which glibc then no longer takes from
         # the kernel and gives back at each read (mallopt(3), M_MMAP_THRESHOLD).
@@ -184,7 +197,13 @@ class Emulator:
         self._endpoints.url = self.url
 
     async def aclose(self) -> None:
-        """Stop listening and end all connections; nothing happens if it has. The state stays for another start."""
+        """Stop listening and end all connections; nothing happens if it has. The state stays for another start.
+
+        One that is cancelled does all of it, too.
+        """
+        await _to_its_end(self._stop())
+
+    async def _stop(self) -> None:
         async with self._changing:
             runner, self._runner = self._runner, None
             if runner is not None:
@@ -338,6 +357,16 @@ class Emulator:
         self.rate_limit, self.bulk_limit, self.cycle_limit = limits
         self._app.effects.clear()
         self._app.log.clear()
+
+
+async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
+    """Half of it, as when the caller is cancelled, would leave a socket that listens or a file that is locked."""
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
 
 
 def _seconds(seconds: Seconds, what: str) -> Seconds:
