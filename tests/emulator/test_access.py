@@ -186,7 +186,14 @@ async def test_without_a_limit_a_large_one_is_told(api: Api) -> None:
     assert reply.headers["X-Rate-Limit-Remaining"] == "1000000"
 
 
-@pytest.mark.parametrize("rule", ["", "10", "0/minute", "10/week", "-1/hour", "10/0 seconds", "10/-1 seconds"])
+@pytest.mark.parametrize(
+    "rule",
+    [
+        *("", "10", "0/minute", "10/week", "-1/hour", "10/0 seconds", "10/00 seconds", "10/-1 seconds"),
+        # Longer than a float can hold, and than Python reads.
+        *(f"1/{'9' * 400} days", f"{'9' * 5000}/minute"),
+    ],
+)
 def test_rules_that_are_none(rule: str) -> None:
     with pytest.raises(ValueError, match="such as 2000/minute"):
         Emulator(rate_limit=rule)

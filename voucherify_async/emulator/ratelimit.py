@@ -120,7 +120,8 @@ class Limits:
 
 
 def _parse(rule: str) -> tuple[int, int]:
-    match = re.fullmatch(r"\s*(\d+)\s*/\s*(\d*)\s*(second|minute|hour|day)s?\s*", rule)
-    if match is None or int(match[1]) < 1 or match[2] == "0":
+    # So few digits that the end of a window is a number that can be added to a time.
+    match = re.fullmatch(r"\s*(\d{1,12})\s*/\s*(\d{0,6})\s*(second|minute|hour|day)s?\s*", rule)
+    if match is None or int(match[1]) < 1 or int(match[2] or 1) < 1:
         raise ValueError(f"A rate limit is such as 2000/minute or 100/hour, not {rule!r}")
     return int(match[1]), int(match[2] or 1) * _PERIODS[match[3]]
