@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import re
 import signal
@@ -13,7 +14,7 @@ import pytest
 
 from tests.emulator.conftest import Api
 from tests.emulator.served import serve
-from voucherify_async.emulator import Emulator, Fault
+from voucherify_async.emulator import Emulator, Fault, command
 
 _FORM = {"grant_type": "client_credentials", "scope": "api"}
 
@@ -116,3 +117,24 @@ async def test_emulators_side_by_side_share_nothing(on: Callable[[Any], Api], ap
                 await left.end(signal.SIGTERM)
                 await right.end(signal.SIGTERM)
     assert list(together) == alone
+
+
+@pytest.mark.parametrize("seed", ["\udcff", 10**5000], ids=["half a character", "too many digits"])
+async def test_a_seed_that_cannot_be_written_changes_nothing(
+    tmp_path: Path, on: Callable[[Any], Api], seed: int | str
+) -> None:
+    """And it is not taken for damage of the file."""
+    file = tmp_path / "emulator.db"
+    async with Emulator(db=file, seed=1) as emulator:
+        await on(emulator).create(source_id="a")
+        with pytest.raises(ValueError, match=r"surrogates|digits"):
+            emulator.reset(seed)
+        assert (await on(emulator).get("/v1/orders/a")).status == 200
+    with pytest.raises(ValueError, match=r"surrogates|digits"):
+        Emulator(db=file, seed=seed)
+    assert Emulator(db=file).seed == "1"
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    if isinstance(seed, str):
+        with pytest.raises(SystemExit):
+            parser.parse_args(["--seed", seed])

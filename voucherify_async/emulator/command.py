@@ -10,6 +10,7 @@ import signal
 import sqlite3
 import sys
 
+from voucherify_async.emulator.identifiers import seed_text
 from voucherify_async.emulator.ratelimit import RateLimit
 from voucherify_async.emulator.server import Emulator
 
@@ -38,7 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_rule,
         help="of a billing cycle, such as '100000/30 days' (default: none)",
     )
-    parser.add_argument("--seed", help="make the same ids for the same calls (default: one is chosen, and told)")
+    parser.add_argument(
+        "--seed", type=seed_text, help="make the same ids for the same calls (default: one is chosen, and told)"
+    )
     parser.add_argument(
         "--app-id", default=os.environ.get("VOUCHERIFY_APP_ID") or None, help="(default: $VOUCHERIFY_APP_ID)"
     )

@@ -10,7 +10,7 @@ import hashlib
 import random
 import string
 
-__all__ = ["Identifiers", "chosen_seed", "download_token_holds"]
+__all__ = ["Identifiers", "chosen_seed", "download_token_holds", "seed_text"]
 
 _ALPHANUMERIC = string.ascii_letters + string.digits
 
@@ -60,6 +60,13 @@ class Identifiers:
 def chosen_seed() -> str:
     """A seed for an emulator that was given none; it is told, so that it can be given another time."""
     return str(random.SystemRandom().getrandbits(64))
+
+
+def seed_text(seed: int | str) -> str:
+    """The seed as it is told and kept. Raises ValueError for one that cannot be written."""
+    text = str(seed)
+    text.encode()
+    return text
 
 
 def download_token_holds(token: str, secret: str, export_id: str, now: float) -> bool:

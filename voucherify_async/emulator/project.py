@@ -11,7 +11,7 @@ from voucherify_async.emulator.catalogue import Catalogue, Kind
 from voucherify_async.emulator.clock import Clock
 from voucherify_async.emulator.exporting import file_chunks
 from voucherify_async.emulator.filters import Predicate, compile_filters
-from voucherify_async.emulator.identifiers import Identifiers, chosen_seed
+from voucherify_async.emulator.identifiers import Identifiers, chosen_seed, seed_text
 from voucherify_async.emulator.jobs import ExportJob, Jobs
 from voucherify_async.emulator.oauth import Tokens
 from voucherify_async.emulator.persistence import Journal
@@ -37,6 +37,8 @@ class Project:
     """
 
     def __init__(self, clock: TimeSource | None, seed: int | str | None, db: str | Path | None) -> None:
+        # Here, so that a wrong one is not taken for damage of the file.
+        given_seed = None if seed is None else seed_text(seed)
         own_clock = Clock()
         self.clock: TimeSource = own_clock if clock is None else clock
         self._own_clock = own_clock if clock is None else None
@@ -44,7 +46,7 @@ class Project:
         self.journal = Journal(db)
         self.journal.open()
         try:
-            self._begin(self.setting("seed", chosen_seed(), given=seed), self.journal.openings)
+            self._begin(self.setting("seed", chosen_seed(), given=given_seed), self.journal.openings)
             self._restore()
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             self.journal.close()
@@ -97,10 +99,10 @@ class Project:
             if self._own_clock is not None and standing["clock"] is not None:
                 self._own_clock.take_up(standing["clock"])
 
-    def setting(self, name: str, without: str, *, given: int | str | None = None) -> str:
+    def setting(self, name: str, without: str, *, given: str | None = None) -> str:
         """What is given, else what is stored, else `without`; the file has it from the next commit on."""
         stored = next((one["value"] for one in self.journal.load("setting") if one["name"] == name), None)
-        value = str(stored or without) if given is None or given == "" else str(given)
+        value = given or str(stored or without)
         if value != stored:
             self.journal.mark("setting", name, {"name": name, "value": value})
         return value

@@ -20,6 +20,7 @@ from voucherify_async.emulator.control import Control
 from voucherify_async.emulator.effects import Effects, RequestRecord
 from voucherify_async.emulator.endpoints import Endpoints
 from voucherify_async.emulator.faults import Faults
+from voucherify_async.emulator.identifiers import seed_text
 from voucherify_async.emulator.jobs import ImportEnd
 from voucherify_async.emulator.project import Project, TimeSource
 from voucherify_async.emulator.ratelimit import RateLimit
@@ -345,12 +346,13 @@ class Emulator:
 
         Keys, address, speed of jobs and limits stay as they are set; a clock that can be set shows the real time.
         """
+        next_seed = self._first_seed if seed is None else seed_text(seed)
         speeds = (self.import_seconds, self.export_seconds, self.oauth_expires_in)
         limits = (self.rate_limit, self.bulk_limit, self.cycle_limit)
         if isinstance(self.clock, Clock):
             self.clock.reset()
         project = self._project
-        project.begin_anew(self._first_seed if seed is None else str(seed), self.app_id, self.app_token)
+        project.begin_anew(next_seed, self.app_id, self.app_token)
         self.import_seconds, self.export_seconds, self.oauth_expires_in = speeds
         self.faults.clear()
         self.faults.chances = project.identifiers.chances
