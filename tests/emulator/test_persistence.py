@@ -264,6 +264,12 @@ def test_a_database_of_something_else_stays_as_it_is(tmp_path: Path, statements:
     assert file.read_bytes() == was
 
 
+@pytest.mark.parametrize("name", ["", ":memory:"])
+def test_what_is_no_file_is_refused(name: str) -> None:
+    with pytest.raises(sqlite3.OperationalError, match="is not the name of a file"):
+        Emulator(db=name)
+
+
 async def test_a_damaged_file_is_named(tmp_path: Path, on: Callable[[Any], Api]) -> None:
     file = tmp_path / "emulator.db"
     async with Emulator(db=file) as emulator:
@@ -285,6 +291,8 @@ async def test_a_damaged_file_is_named(tmp_path: Path, on: Callable[[Any], Api])
         lambda: changed("UPDATE things SET body = '{\"data' WHERE kind = 'order'"),
         lambda: changed("UPDATE things SET body = '{}' WHERE kind = 'order'"),
         lambda: changed("UPDATE things SET body = '[5]' WHERE kind = 'setting'"),
+        lambda: changed("UPDATE things SET body = json_set(body, '$.windows', 5) WHERE kind = 'standing'"),
+        lambda: file.write_bytes(whole.replace(b"CREATE TABLE things", b"CR\xffATE TABLE things")),
     ):
         damage()
         with pytest.raises(sqlite3.DatabaseError, match=r"emulator\.db is damaged: "):

@@ -60,6 +60,9 @@ class Journal:
         """
         if self.path is None or self._connection is not None:
             return
+        if str(self.path) in ("", ":memory:"):
+            # To SQLite these are databases that are gone when they are closed (sqlite.org/inmemorydb.html).
+            raise sqlite3.OperationalError(f"{str(self.path)!r} is not the name of a file")
         connection = sqlite3.connect(self.path, isolation_level=None, timeout=0)
         # WAL with synchronous=NORMAL survives the death of the process at any moment (sqlite.org/pragma.html); only
         # a power cut can cost the last transactions.
@@ -71,12 +74,13 @@ class Journal:
             connection.execute(_SCHEMA)
             connection.execute(f"PRAGMA application_id = {_OURS | _FORMAT}")
             self._count_opening(connection)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             connection.close()
             code = getattr(error, "sqlite_errorcode", 0) & 0xFF
             if code == sqlite3.SQLITE_BUSY:
                 raise sqlite3.OperationalError(f"{self.path} is in use by another emulator") from None
-            if code == sqlite3.SQLITE_CORRUPT:
+            # A message of SQLite's that quotes what is damaged need not be text.
+            if code == sqlite3.SQLITE_CORRUPT or isinstance(error, UnicodeDecodeError):
                 raise self._damaged(str(error)) from None
             raise
         self._connection = connection

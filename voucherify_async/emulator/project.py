@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -46,11 +47,9 @@ class Project:
         self.journal = Journal(db)
         self.journal.open()
         try:
-            self._begin(self.setting("seed", chosen_seed(), given=given_seed), self.journal.openings)
-            self._restore()
-        except (LookupError, TypeError, ValueError, AttributeError) as error:
-            self.journal.close()
-            raise sqlite3.DatabaseError(f"{db} is damaged: {error!r}") from error
+            with self._damage_named():
+                self._begin(self.setting("seed", chosen_seed(), given=given_seed), self.journal.openings)
+                self._restore()
         except BaseException:
             self.journal.close()
             raise
@@ -110,7 +109,16 @@ class Project:
     def take_up_limits(self) -> None:
         """Go on with the windows that were under way when the file was closed."""
         if self._standing is not None:
-            self.limits.take_up(self._standing["windows"])
+            with self._damage_named():
+                self.limits.take_up(self._standing["windows"])
+
+    @contextmanager
+    def _damage_named(self) -> Iterator[None]:
+        """What is stored and does not fit is damage of the file."""
+        try:
+            yield
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise sqlite3.DatabaseError(f"{self.journal.path} is damaged: {error!r}") from error
 
     def commit(self) -> None:
         """Write what has changed, the standing of the clock and the limits with it. Raises sqlite3.Error."""
