@@ -426,14 +426,14 @@ async def test_listing(api: Api, clock: Clock) -> None:
         assert (shown["object"], shown["data_ref"], shown["total"]) == ("list", "orders", 25)
         return [order["source_id"] for order in shown["orders"]]
 
-    assert await names("") == [f"n{number:02}" for number in range(10)]
-    assert await names("?limit=100") == [f"n{number:02}" for number in range(25)]
+    assert await names("") == [f"n{number:02}" for number in range(24, 14, -1)]
+    assert await names("?limit=100&order=created_at") == [f"n{number:02}" for number in range(25)]
     assert await names("?limit=10&page=3&order=created_at") == [f"n{number:02}" for number in range(20, 25)]
     assert await names("?limit=2&order=-created_at") == ["n24", "n23"]
     assert await names("?limit=10&page=3&order=-created_at") == ["n04", "n03", "n02", "n01", "n00"]
     assert await names("?limit=2&order=-updated_at") == ["n03", "n24"]
     assert await names("?limit=4&order=updated_at") == ["n00", "n01", "n02", "n04"]
-    assert await names("?limit=00000000000002") == ["n00", "n01"]
+    assert await names("?limit=00000000000002") == ["n24", "n23"]
     assert await names("?page=100") == []
     assert await names("?page=100&order=-created_at") == []
 

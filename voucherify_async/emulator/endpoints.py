@@ -124,8 +124,9 @@ class Endpoints:
     def list_orders(self, call: Call) -> Answer:
         """`GET /v1/orders`"""
         limit, page = _whole(call.query, "limit", 10, 100), _whole(call.query, "page", 1, 100)
+        # Without one the newest first, as in the example of the document.
         order = _choice(
-            call.query, "order", "created_at", ("created_at", "-created_at", "updated_at", "-updated_at")
+            call.query, "order", "-created_at", ("created_at", "-created_at", "updated_at", "-updated_at")
         )
         orders = self._project.orders
         shown = b",".join([record.encoded for record in orders.page(order, limit, page)])

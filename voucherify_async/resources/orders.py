@@ -120,7 +120,8 @@ class Orders(Resource):
         Args:
             limit: 1 to 100 a page; the service gives 10 without.
             page: 1 to 100.
-            order: what they are sorted by; a dash in front turns it round. The oldest come first without.
+            order: what they are sorted by; a dash in front turns it round. Without, the newest come
+                first in the example of the document, which says nothing else of it.
 
         Repeated after a failure: yes.
         Source: OpenAPI v2018-08-01, `GET /v1/orders`.
