@@ -335,7 +335,7 @@ async def test_large_bodies(api: Api) -> None:
     reply = await api(
         "POST", "/v1/orders", data=io.BytesIO(too_much), headers={**headers, "Content-Encoding": "gzip"}
     )
-    assert (reply.status, reply.json["key"]) == (413, "payload_too_large")
+    assert (reply.status, reply.json["key"]) == (413, "query_too_large")
 
 
 async def test_a_client_that_waits_for_leave_to_send(api: Api) -> None:

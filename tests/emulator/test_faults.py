@@ -473,7 +473,7 @@ async def test_a_large_body_with_a_fault_before_it(api: Api, emulator: Emulator)
     packed = gzip.compress(b" " * (65 * 1024 * 1024))
     headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
     reply = await api("POST", "/v1/orders", data=io.BytesIO(packed), headers=headers)
-    assert (reply.status, reply.json["key"]) == (413, "payload_too_large")
+    assert (reply.status, reply.json["key"]) == (413, "query_too_large")
     assert "X-Rate-Limit-Limit" in reply.headers
 
 

@@ -5,8 +5,8 @@ character, percent-encoded) and since every microsecond of routing counts for al
 
 Guesses, where the documents are silent: one word of any kind may stand in front of a key; downloads need no keys
 (their token is enough) and do not count against the rate limit; that a path (404) or a method on it (405) does not
-exist is said before the keys are looked at (401); a body that is missing is a 400, one that is too large a 413 like
-other errors.
+exist is said before the keys are looked at (401); a body that is missing is a 400, one that is too large a 413 (its
+key is that of the guide "Errors").
 """
 
 from __future__ import annotations
@@ -251,7 +251,7 @@ async def _body(request: web.BaseRequest) -> bytes:
         return await request.read()
     except web.HTTPRequestEntityTooLarge:
         details = f"At most {MAX_BODY_BYTES} bytes"
-        raise ServiceError(413, "payload_too_large", "Payload too large", details) from None
+        raise ServiceError(413, "query_too_large", "Payload too large", details) from None
     except (HttpProcessingError, web.RequestPayloadError) as error:
         raise invalid_payload(f"The body cannot be read: {error}") from None
 
