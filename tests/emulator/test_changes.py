@@ -143,9 +143,14 @@ async def test_a_customer_is_one_by_its_source_id(api: Api, clock: Clock) -> Non
     assert (other["customer_id"], other["referrer_id"]) == (made["referrer_id"], made["customer_id"])
     by_id = await api.create(referrer_id=made["customer_id"])
     assert by_id["referrer"] == {"id": made["customer_id"], "object": "customer"}
-    order = await send(api, clock, "import", {"customer": {"source_id": "new"}})
-    assert order["customer_id"] not in (made["customer_id"], made["referrer_id"])
-    assert order["referrer_id"] == made["referrer_id"]
+    new: set[str] = set()
+    for way in ("POST", "PUT", "import"):
+        order = await send(api, clock, way, {"customer": {"source_id": f"new by {way}"}})
+        assert order["referrer_id"] == made["referrer_id"]
+        new.add(order["customer_id"])
+        order = await send(api, clock, way, {"customer": {"source_id": "c"}, "referrer": {"source_id": "r"}})
+        assert (order["customer_id"], order["referrer_id"]) == (made["customer_id"], made["referrer_id"])
+    assert len(new - {made["customer_id"], made["referrer_id"]}) == 3
 
 
 async def test_an_order_is_found_by_its_id_before_a_source_id_that_reads_the_same(api: Api) -> None:
