@@ -16,7 +16,7 @@ import pytest
 
 from tests.emulator.conftest import NOON, Api
 from tests.emulator.served import PROGRAM, serve
-from voucherify_async.emulator import Clock, Emulator, command
+from voucherify_async.emulator import Clock, Emulator, Fault, command
 
 
 @pytest.fixture
@@ -241,6 +241,22 @@ async def test_a_full_disk_is_told_of_and_nothing_of_it_is_lost(
             await emulator.aclose()
     async with Emulator(db=tmp_path / "emulator.db") as emulator:
         assert list(emulator.effects.orders) == ["before", "large", "after"]
+
+
+async def test_a_reset_on_a_full_disk_is_a_whole_one(
+    tmp_path: Path, on: Callable[[Any], Api], connections: list[sqlite3.Connection]
+) -> None:
+    async with Emulator(db=tmp_path / "emulator.db", rate_limit="9/minute", import_seconds=7) as emulator:
+        api = on(emulator)
+        await api.create(source_id="before")
+        emulator.faults.add(Fault("status", path="/none"))
+        connections[-1].execute("PRAGMA query_only = on")
+        assert (await api.post("/_emulator/reset", {})).status == 500
+        assert (emulator.import_seconds, len(emulator.faults), emulator.requests) == (7, 0, [])
+        connections[-1].execute("PRAGMA query_only = off")
+        assert (await api.get("/v1/orders")).headers["X-Rate-Limit-Remaining"] == "8"
+    async with Emulator(db=tmp_path / "emulator.db") as emulator:
+        assert emulator.effects.orders == {}
 
 
 @pytest.mark.parametrize(

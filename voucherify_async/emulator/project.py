@@ -70,14 +70,12 @@ class Project:
         self.download_secret = self.setting("download_secret", self.identifiers.uuid())
 
     def begin_anew(self, seed: str, app_id: str, app_token: str) -> None:
-        """Forget everything but the keys."""
-        with self.journal.opened():
-            self.journal.clear()
-            self._begin(self.setting("seed", seed), 0)
-            # The keys are drawn before anything else: the same calls give the same tokens again.
-            self.setting("app_id", self.identifiers.uuid(), given=app_id)
-            self.setting("app_token", self.identifiers.uuid(), given=app_token)
-            self.journal.commit()
+        """Forget everything but the keys; in the file with the next commit."""
+        self.journal.clear()
+        self._begin(self.setting("seed", seed), 0)
+        # The keys are drawn before anything else: the same calls give the same tokens again.
+        self.setting("app_id", self.identifiers.uuid(), given=app_id)
+        self.setting("app_token", self.identifiers.uuid(), given=app_token)
 
     def _restore(self) -> None:
         """Take up what the file holds."""

@@ -349,16 +349,19 @@ class Emulator:
         next_seed = self._first_seed if seed is None else seed_text(seed)
         speeds = (self.import_seconds, self.export_seconds, self.oauth_expires_in)
         limits = (self.rate_limit, self.bulk_limit, self.cycle_limit)
-        if isinstance(self.clock, Clock):
-            self.clock.reset()
         project = self._project
-        project.begin_anew(next_seed, self.app_id, self.app_token)
-        self.import_seconds, self.export_seconds, self.oauth_expires_in = speeds
-        self.faults.clear()
-        self.faults.chances = project.identifiers.chances
-        self.rate_limit, self.bulk_limit, self.cycle_limit = limits
-        self._app.effects.clear()
-        self._app.log.clear()
+        with project.journal.opened():
+            if isinstance(self.clock, Clock):
+                self.clock.reset()
+            project.begin_anew(next_seed, self.app_id, self.app_token)
+            self.import_seconds, self.export_seconds, self.oauth_expires_in = speeds
+            self.faults.clear()
+            self.faults.chances = project.identifiers.chances
+            self.rate_limit, self.bulk_limit, self.cycle_limit = limits
+            self._app.effects.clear()
+            self._app.log.clear()
+            # Last: on a full disk all has begun anew but the file, which follows with the next request.
+            project.commit()
 
 
 async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
