@@ -176,13 +176,14 @@ async def test_what_differs_is_found_and_written_down(emulator: Emulator, begin:
     assert "token=" not in out + report
 
 
-async def test_an_interrupted_run_cleans_up(emulator: Emulator, begin: Begin) -> None:
-    """In the middle of an export, with a token alive."""
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+async def test_an_interrupted_run_cleans_up(emulator: Emulator, begin: Begin, how: signal.Signals) -> None:
+    """In the middle of an export."""
     lives: list[Live] = []
 
     def interrupt(passing: Passing) -> None:
         if passing.path == "/v1/orders/export" and passing.status == 200:
-            lives[0].process.send_signal(signal.SIGINT)
+            lives[0].process.send_signal(how)
 
     async with Proxy(emulator, interrupt) as proxy:
         lives.append(await begin(proxy))

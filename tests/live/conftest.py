@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import nullcontext
 from datetime import UTC, datetime
@@ -38,6 +39,8 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     if lacking := what_is_lacking(os.environ):
         raise pytest.UsageError(lacking)
+    # It would end the process at once, and leave everything. As Ctrl-C it is heard by event loops, too.
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
