@@ -245,6 +245,9 @@ async def test_a_run_does_not_begin_where_it_cannot_end(
     monkeypatch.setenv("VOUCHERIFY_APP_TOKEN", "wrong-token")
     with pytest.raises(NotToBeRunError, match=r"The service cannot be had: .*401"):
         await LiveRun("1", print).begin()
+    monkeypatch.setenv("VOUCHERIFY_APP_TOKEN", f"{emulator.app_token}\n")
+    with pytest.raises(NotToBeRunError, match="The service cannot be had: app_token"):
+        await LiveRun("1", print).begin()
     monkeypatch.setenv("VOUCHERIFY_APP_TOKEN", emulator.app_token)
     with pytest.raises(
         NotToBeRunError,

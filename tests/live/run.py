@@ -59,11 +59,11 @@ class LiveRun:
 
     async def begin(self) -> None:
         """Ask whether it can be. Raises NotToBeRunError."""
-        async with self.client() as client:
-            try:
+        try:
+            async with self.client() as client:
                 await client.orders.list(limit=1)
-            except VoucherifyError as error:
-                raise NotToBeRunError(f"The service cannot be had: {error}") from None
+        except VoucherifyError as error:
+            raise NotToBeRunError(f"The service cannot be had: {error}") from None
         if shortage := self.budget.shortage():
             raise NotToBeRunError(shortage)
 
