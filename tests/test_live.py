@@ -19,10 +19,12 @@ import pytest
 
 from tests.live.budget import MOST_REQUESTS, Budget, BudgetSpentError
 from tests.live.run import LiveRun, NotToBeRunError, what_is_lacking
+from tests.live.service import Service
 from tests.live.sightings import Difference, Sightings, differences
-from tests.live.traces import MARK
+from tests.live.traces import MARK, Cleaned, Traces
 from tests.live_proxy import Passing, Proxy
-from voucherify_async.emulator import Emulator
+from voucherify_async import ApiError, RateLimitError, RetryPolicy, ServerError, VoucherifyClient
+from voucherify_async.emulator import Emulator, Fault
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -194,6 +196,23 @@ async def test_an_interrupted_run_cleans_up(emulator: Emulator, begin: Begin, ho
     assert "KeyboardInterrupt" in out
     await look_at_what_is_left(emulator)
     assert re.search(r"[1-9]\d* orders CANCELED", report)
+    assert re.search(r"[1-9] of \d+ contract tests passed, 0 failed\n- Not all was tried", report), report
+
+
+async def test_an_interrupted_clean_up_says_how_far_it_came(emulator: Emulator, begin: Begin) -> None:
+    lives: list[Live] = []
+    canceled = 0
+
+    def interrupt(passing: Passing) -> None:
+        nonlocal canceled
+        canceled += passing.method == "PUT" and passing.content.get("status") == "CANCELED"
+        if passing.path == "/v1/orders/export" or canceled == 3:
+            lives[0].process.send_signal(signal.SIGINT)
+
+    async with Proxy(emulator, interrupt) as proxy:
+        lives.append(await begin(proxy))
+        _, _, report = await lives[0].ended()
+    assert re.search(r"- [23] orders CANCELED.*\n.*[1-9] orders and exports not cleaned up yet", report), report
 
 
 async def test_a_run_that_others_leave_nothing_stops_and_says_what_it_leaves(
@@ -273,6 +292,47 @@ async def test_a_budget_keeps_what_the_clean_up_needs() -> None:
         budget.observe(200, {"X-Rate-Limit-Remaining": "many", "X-Rate-Limit-Retry": ""})
     assert budget.sent == 5
     assert budget.shortage() is None
+
+
+async def test_a_budget_tells_of_every_wait_of_the_clean_up() -> None:
+    """Also of one that only a 429 asks for."""
+    budget, told = Budget(lambda: 0), list[float]()
+    await budget.acquire(1)
+    budget.observe(429, {"Retry-After": "3000"})
+    budget.open_up(told.append)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(budget.acquire(3_700), 0.1)
+    assert [round(seconds) for seconds in told] == [3000]
+
+
+async def test_a_clean_up_without_requests_says_of_each_that_it_is_left() -> None:
+    traces, cleaned = Traces("1"), Cleaned()
+    traces.orders |= {"a": None, "b": None}
+    traces.exports["exp_1"] = None
+    async with VoucherifyClient("id", "token", rate_limiter=Budget(lambda: 0, most=0)) as client:
+        await traces.clean_up(client, cleaned)
+    assert [line.partition(":")[0] for line in cleaned.left] == [
+        "order a",
+        "order b",
+        "exports that are not known of, if any",
+        "export exp_1",
+    ]
+
+
+@pytest.mark.parametrize(("status", "kind"), [(429, RateLimitError), (503, ServerError)])
+async def test_what_is_of_the_hour_is_no_doing_of_the_service(
+    emulator: Emulator, status: int, kind: type[ApiError]
+) -> None:
+    emulator.faults.add(Fault(kind="status", status=status, times=None))
+    seen = Sightings({})
+    async with emulator.client(retry=RetryPolicy(max_attempts=1)) as client:
+        service = Service("1", client, lambda auth: client, seen, Traces("1"))
+        with pytest.raises(kind):
+            await service.refusal("orders.get", client.orders.get("a"), 404)
+        with pytest.raises(kind):
+            await service.probe("whether", "orders.get", client.orders.with_http_info.get("a"))
+    assert not seen.notes
+    assert not seen.answers
 
 
 def test_sightings_are_compared_without_what_is_of_one_run() -> None:

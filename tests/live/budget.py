@@ -8,15 +8,16 @@ from typing import Final
 
 from voucherify_async import HeaderRateLimiter
 
-__all__ = ["MOST_REQUESTS", "Budget", "BudgetSpentError"]
+__all__ = ["ALLOWED_AN_HOUR", "MOST_REQUESTS", "Budget", "BudgetSpentError"]
 
 MOST_REQUESTS: Final = 80
+ALLOWED_AN_HOUR: Final = 100
 # The longest that one request waits for a limit: a period of a minute, and a little.
 _PATIENCE_SECONDS: Final = 75.0
 
 
 class BudgetSpentError(Exception):
-    """The run has sent what it may send, but for what its clean-up needs."""
+    """The run has sent what it may send."""
 
 
 class Budget:
@@ -30,6 +31,7 @@ class Budget:
         self._most = most
         self._needed_afterwards = needed_afterwards
         self._limiter = HeaderRateLimiter()
+        self._limiter.listen(self)
         self._remaining: int | None = None
         self._resets_at = 0.0
         self._tell: Callable[[float], None] | None = None
@@ -37,9 +39,7 @@ class Budget:
     async def acquire(self, max_wait: float) -> None:
         """Come back when a request may be sent. Raises BudgetSpentError, and RateLimitError as the limiter does."""
         if self.sent + self._needed_afterwards() >= self._most:
-            raise BudgetSpentError(f"{self.sent} requests were sent, and the rest is for cleaning up")
-        if self._tell is not None and self._remaining == 0 and (wait := self._resets_at - time.time()) > 1:
-            self._tell(wait)
+            raise BudgetSpentError(f"the budget is spent: {self.sent} requests were sent")
         await self._limiter.acquire(max_wait)
         self.sent += 1
 
@@ -52,11 +52,19 @@ class Budget:
         if resets_at.isdecimal():
             self._resets_at = float(resets_at)
 
+    def paused(self, seconds: float) -> None:
+        """Told by the limiter that it has to wait."""
+        if self._tell is not None:
+            self._tell(seconds)
+
     def open_up(self, tell: Callable[[float], None]) -> None:
-        """Let the clean-up have what was kept for it; `tell` hears of the seconds that it has to wait."""
+        """Let the clean-up have what was kept for it, and the rest of an hour for what it has to repeat.
+
+        `tell` hears of the seconds that it has to wait.
+        """
         self._tell = tell
         self._needed_afterwards = lambda: 0
-        self._most = max(self._most, self.sent + MOST_REQUESTS)
+        self._most = ALLOWED_AN_HOUR
 
     def shortage(self) -> str | None:
         """What to say if too little of the period is left for a run, and its end is too far to wait for."""

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.live.budget import BudgetSpentError
 from tests.live.run import LiveRun, NotToBeRunError, what_is_lacking
 from tests.live.service import Service
 from tests.live.sightings import Sightings
@@ -72,6 +73,7 @@ def live_run(request: pytest.FixtureRequest, emulated: Sightings) -> Iterator[Li
         asyncio.run(run.begin())
     except NotToBeRunError as error:
         pytest.exit(str(error), returncode=3)
+    run.planned = sum("[live]" in item.name for item in request.session.items)
     request.config.stash[_RUN] = run
     yield run
     try:
@@ -104,10 +106,20 @@ async def service(
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
     yield
     run = item.config.stash.get(_RUN, None)
-    if run is None or call.excinfo is None or "[live]" not in item.name:
+    if run is None or "[live]" not in item.name:
         return
-    if call.excinfo.errisinstance(RateLimitError):
-        # Others have used up the hour: every further test would only hear the same.
-        item.session.shouldstop = "the limit of the project is used up"
+    error = call.excinfo
+    if error is not None and (spent := _of_the_limit(error.value)):
+        # Every further test would only hear the same.
+        item.session.shouldstop = f"no more requests: {spent}"
     elif call.when == "call":
-        run.broken.append(f"{item.name.removesuffix('[live]')}: {call.excinfo.exconly().splitlines()[0]}")
+        run.ended += 1
+        if error is not None:
+            run.broken.append(f"{item.name.removesuffix('[live]')}: {error.exconly().splitlines()[0]}")
+
+
+def _of_the_limit(error: BaseException | None) -> BaseException | None:
+    """What says that others, or the run itself, have used up the hour: the error, or what it comes of."""
+    while error is not None and not isinstance(error, RateLimitError | BudgetSpentError):
+        error = error.__cause__
+    return error

@@ -21,7 +21,10 @@ make live runs the contract tests against the real service, with a sandbox proje
   VOUCHERIFY_SANDBOX_APP_ID                 the app id again: you say that it is a sandbox, orders are written to it
   VOUCHERIFY_CLUSTER or VOUCHERIFY_BASE_URL if it is not in Europe
 
-in the environment. It sends at most 80 requests. Orders cannot be deleted: those that it makes end as CANCELED."""
+in the environment. It sends at most 80 requests (100 where cleaning up has to repeat some). Orders cannot be
+deleted: those that it makes end as CANCELED."""
+
+_PARTLY = "Not all was tried: `not seen`, `never` and `-` may say no more than that"
 
 # The clean-up outlasts a period of an hour.
 _HOUR_SECONDS = 3_700.0
@@ -42,13 +45,20 @@ class NotToBeRunError(Exception):
 
 
 class LiveRun:
-    """Made from the environment, as `VoucherifyClient.from_env`. `say` shows lines to who runs it."""
+    """Made from the environment, as `VoucherifyClient.from_env`. `say` shows lines to who runs it.
+
+    Attributes:
+        planned, ended: how many contract tests there are, and how many were not broken off.
+        broken: those that failed, and why.
+    """
 
     def __init__(self, run_id: str, say: Callable[..., None]) -> None:
         self.id = run_id
         self.traces = Traces(run_id)
         self.sightings = Sightings({prefix_of(run_id): "<run>-", run_id: "<run>"})
         self.budget = Budget(lambda: len(self.traces))
+        self.planned = 0
+        self.ended = 0
         self.broken: list[str] = []
         self._cleaned = Cleaned()
         self._say = say
@@ -76,7 +86,7 @@ class LiveRun:
             retry=RetryPolicy(max_wait=_HOUR_SECONDS),
         )
         async with client:
-            self._cleaned = await self.traces.clean_up(client)
+            await self.traces.clean_up(client, self._cleaned)
 
     def _tell_of_wait(self, seconds: float) -> None:
         self._say(f"The limit is used up: cleaning up goes on in {seconds:.0f} seconds. {self._left()}")
@@ -86,6 +96,8 @@ class LiveRun:
         cleaned = self._cleaned
         heading = [
             f"Run `{self.id}`, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {self.budget.sent} requests",
+            f"{self.ended - len(self.broken)} of {self.planned} contract tests passed, {len(self.broken)} failed",
+            *([_PARTLY] if self.broken or self.ended < self.planned else []),
             f"{cleaned.canceled} orders CANCELED, {cleaned.exports_deleted} exports deleted, "
             f"{cleaned.tokens_revoked} tokens revoked",
             self._left(),

@@ -13,12 +13,15 @@ from typing import Final
 
 import msgspec
 
+from tests.live.budget import BudgetSpentError
 from voucherify_async import NotFoundError, OrderChanges, VoucherifyClient, VoucherifyError
 
 __all__ = ["MARK", "Cleaned", "Traces", "prefix_of"]
 
 MARK: Final = "voucherify_async_contract"
 """The key in the metadata of every order of a run; its value is the id of the run."""
+
+_FAILURES: Final = (VoucherifyError, BudgetSpentError)
 
 
 def prefix_of(run_id: str) -> str:
@@ -27,7 +30,7 @@ def prefix_of(run_id: str) -> str:
 
 
 class Cleaned(msgspec.Struct):
-    """What a clean-up did. `left` says what it could not do, and why."""
+    """What a clean-up did, so far. `left` says what it could not do, and why."""
 
     canceled: int = 0
     exports_deleted: int = 0
@@ -57,9 +60,8 @@ class Traces:
         """How many requests the clean-up needs."""
         return len(self.orders) + len(self.exports) + len(self._tokens) + 1
 
-    async def clean_up(self, client: VoucherifyClient) -> Cleaned:
+    async def clean_up(self, client: VoucherifyClient, cleaned: Cleaned) -> None:
         """Cancel the orders, delete the exports, revoke the tokens. One that fails does not keep the others."""
-        cleaned = Cleaned()
         # The mark again: a test may have put other metadata in its place.
         changes = OrderChanges(status="CANCELED", metadata={MARK: self._run_id})
         for source_id in list(self.orders):
@@ -68,7 +70,7 @@ class Traces:
                 cleaned.canceled += 1
             except NotFoundError:
                 pass  # it was refused, as some are meant to be
-            except VoucherifyError as error:
+            except _FAILURES as error:
                 cleaned.left.append(f"order {source_id}: {error}")
                 continue
             del self.orders[source_id]
@@ -76,7 +78,7 @@ class Traces:
             for export in (await client.exports.list(limit=100, order="-created_at")).exports:
                 if prefix_of(self._run_id) in str(export.parameters):
                     self.exports[export.id] = None
-        except VoucherifyError as error:
+        except _FAILURES as error:
             cleaned.left.append(f"exports that are not known of, if any: {error}")
         for export_id in list(self.exports):
             try:
@@ -84,7 +86,7 @@ class Traces:
                 cleaned.exports_deleted += 1
             except NotFoundError:
                 pass
-            except VoucherifyError as error:
+            except _FAILURES as error:
                 cleaned.left.append(f"export {export_id}: {error}")
                 continue
             del self.exports[export_id]
@@ -94,8 +96,7 @@ class Traces:
                 cleaned.tokens_revoked += 1
             except NotFoundError:
                 pass
-            except VoucherifyError as error:
+            except _FAILURES as error:
                 cleaned.left.append(f"an OAuth token, which ends by itself: {error}")
                 continue
             self.forget_token(access_token)
-        return cleaned
