@@ -59,6 +59,11 @@ class Service:
         self.traces.customers[key] = None
         return Customer(source_id=key, metadata={MARK: self.run_id})
 
+    def token(self, access_token: str) -> None:
+        """A token of this run: it is revoked, and nothing that a service says of it shows it."""
+        self.traces.note_token(access_token)
+        self.sightings.hide(access_token)
+
     def note(self, probe: str, value: object) -> None:
         """Keep what the service does where the documents leave it open: a difference is no failure."""
         self.sightings.note(probe, value)

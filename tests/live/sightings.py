@@ -45,7 +45,7 @@ class Sightings:
     """What was seen of one service. `own` are texts of this run, such as its prefix, that stand for nothing."""
 
     def __init__(self, own: Mapping[str, str]) -> None:
-        self._own = own
+        self._own = dict(own)
         self.answers: dict[str, Answer] = {}
         self.headers: set[str] = set()
         self.notes: dict[str, str] = {}
@@ -65,6 +65,10 @@ class Sightings:
     def note(self, probe: str, value: object) -> None:
         """Take in what it did; anything that JSON has."""
         self.notes[probe] = self.masked(json.dumps(value, sort_keys=True, ensure_ascii=False))
+
+    def hide(self, secret: str) -> None:
+        """Never show this."""
+        self._own[secret] = "<secret>"
 
     def masked(self, text: str) -> str:
         """Without what is of this run alone."""

@@ -9,7 +9,7 @@ from voucherify_async import BearerAuth
 async def test_a_token_from_its_beginning_to_its_end(service: Service) -> None:
     oauth = service.client.oauth
     token = await service.answer("oauth.generate", oauth.with_http_info.generate(scope="orders async-actions"))
-    service.traces.note_token(token.access_token)
+    service.token(token.access_token)
     service.note("seconds that a token holds", token.expires_in)
     service.note("scope of a token", token.scope)
     shown = await service.answer("oauth.introspect", oauth.with_http_info.introspect(token.access_token))
