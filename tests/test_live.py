@@ -117,6 +117,11 @@ async def test_the_emulator_as_the_service_differs_in_nothing(emulator: Emulator
         status, out, report = await (await begin(proxy)).ended()
     assert status == 0, out
     assert report.count("\nNothing.\n") == report.count("\n## ") == 4, report
+    assert re.search(r"- (\d+) of \1 contract tests passed, 0 failed\n- \d+ orders CANCELED", report), report
+    exports = [request.body for request in emulator.requests if request.path == "/v1/orders/export"]
+    # By that the clean-up knows one that should have been refused, or whose answer was lost.
+    assert len(exports) == 3
+    assert all(b"contract-" in (body or b"") for body in exports)
     assert len(proxy.statuses) <= MOST_REQUESTS
     assert 429 not in proxy.statuses
     await look_at_what_is_left(emulator)

@@ -22,9 +22,11 @@ async def test_arguments_that_do_not_fit(service: Service) -> None:
     await service.refusal("orders.list of 101", request("GET", "/v1/orders", query={"limit": 101}), 400)
     lost = {"source_id": service.key("lost"), "status": "LOST"}
     await service.refusal("orders.create with no such status", request("POST", "/v1/orders", body=lost), 400)
-    await service.refusal("orders.create of an array", request("POST", "/v1/orders", body=[]), 400)
-    fields = {"parameters": {"fields": ["colour"]}}
-    await service.refusal("orders.export of no such field", request("POST", "/v1/orders/export", body=fields), 400)
+    await service.refusal("orders.create of an array", request("POST", "/v1/orders", body=[lost]), 400)
+    # Should it be made all the same, the clean-up knows it by its filter.
+    filters = {"source_id": {"conditions": {"$is": [service.key("lost")]}}}
+    body = {"parameters": {"fields": ["colour"], "filters": filters}}
+    await service.refusal("orders.export of no such field", request("POST", "/v1/orders/export", body=body), 400)
 
 
 async def test_what_does_not_exist(service: Service) -> None:
