@@ -1,6 +1,7 @@
 """What all tests share. The fixtures are those that users get from the plugin, and a clock to go with them."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Iterator
 from importlib import import_module
 
@@ -27,6 +28,10 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--uvloop"):
         # pytest-asyncio could be given a factory of loops, but tests that call asyncio.run() would not have it.
         asyncio.set_event_loop_policy(import_module("uvloop").EventLoopPolicy())
+    if not config.getoption("--live", default=False):
+        # Keys of the shell are for `make live`. Elsewhere clients and commands would use them.
+        for name in [name for name in os.environ if name.startswith("VOUCHERIFY_")]:
+            del os.environ[name]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -262,6 +262,20 @@ async def test_without_keys_it_says_what_it_needs(emulator: Emulator, begin: Beg
     assert not proxy.statuses
 
 
+async def test_other_tests_do_not_see_the_keys_of_the_shell() -> None:
+    variables = {
+        f"VOUCHERIFY_{name}": "http://127.0.0.1:9" for name in ("APP_ID", "APP_TOKEN", "BASE_URL", "CLUSTER")
+    }
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "tests/test_client.py", "-k", "test_clusters"),
+        cwd=ROOT,
+        env={**os.environ, **variables},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    out, _ = await process.communicate()
+    assert process.returncode == 0, out.decode()
+
+
 def test_the_id_of_the_sandbox_is_that_of_the_keys() -> None:
     keys = {"VOUCHERIFY_APP_ID": "a", "VOUCHERIFY_APP_TOKEN": "t"}
     for sandbox in ({}, {"VOUCHERIFY_SANDBOX_APP_ID": "b"}, {"VOUCHERIFY_SANDBOX_APP_ID": ""}):
