@@ -75,7 +75,7 @@ async def test_an_export(service: Service, tmp_path: Path) -> None:
     assert sorted(found) == [(keys[0], 1, 'a "b", c'), (keys[1], 2, 'a "b", c')]
     await _look_at_link(service, export)
 
-    page = await service.answer("exports.list", client.exports.with_http_info.list(limit=2))
+    page = await service.answer("exports.list", client.exports.with_http_info.list(limit=2, order="-created_at"))
     assert job.id in [one.id for one in page.exports]
     await client.exports.delete(job.id)
     await service.refusal("exports.get", client.exports.get(job.id), 404)
