@@ -211,6 +211,22 @@ async def test_an_interrupted_run_cleans_up(emulator: Emulator, begin: Begin, ho
     assert re.search(r"[1-9] of \d+ contract tests passed, 0 failed\n- Not all was tried", report), report
 
 
+async def test_a_clean_up_waits_for_an_import(emulator: Emulator, begin: Begin) -> None:
+    """Which makes its orders a while after its answer."""
+    emulator.import_seconds = 4
+    lives: list[Live] = []
+
+    def interrupt(passing: Passing) -> None:
+        if passing.path.startswith("/v1/async-actions/") and len(proxy.statuses) == 3:
+            lives[0].process.send_signal(signal.SIGINT)
+
+    async with Proxy(emulator, interrupt) as proxy:
+        lives.append(await begin(proxy))
+        _, out, report = await lives[0].ended()
+    assert "2 orders CANCELED" in report, out
+    await look_at_what_is_left(emulator)
+
+
 async def test_an_interrupted_clean_up_says_how_far_it_came(emulator: Emulator, begin: Begin) -> None:
     lives: list[Live] = []
     canceled = 0

@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from tests.live.budget import BudgetSpentError
-from voucherify_async import NotFoundError, OrderChanges, VoucherifyClient, VoucherifyError
+from voucherify_async import ImportFailedError, NotFoundError, OrderChanges, VoucherifyClient, VoucherifyError
 
 __all__ = ["MARK", "Cleaned", "Traces", "prefix_of"]
 
@@ -22,6 +22,7 @@ MARK: Final = "voucherify_async_contract"
 """The key in the metadata of every order of a run; its value is the id of the run."""
 
 _FAILURES: Final = (VoucherifyError, BudgetSpentError)
+_IMPORT_SECONDS: Final = 60.0
 
 
 def prefix_of(run_id: str) -> str:
@@ -46,6 +47,7 @@ class Traces:
         self.orders: dict[str, None] = {}
         self.customers: dict[str, None] = {}
         self.exports: dict[str, None] = {}
+        self.imports: dict[str, None] = {}
         self._tokens: dict[str, None] = {}
 
     def note_token(self, access_token: str) -> None:
@@ -58,10 +60,20 @@ class Traces:
 
     def __len__(self) -> int:
         """How many requests the clean-up needs."""
-        return len(self.orders) + len(self.exports) + len(self._tokens) + 1
+        return len(self.imports) + len(self.orders) + len(self.exports) + len(self._tokens) + 1
 
     async def clean_up(self, client: VoucherifyClient, cleaned: Cleaned) -> None:
         """Cancel the orders, delete the exports, revoke the tokens. One that fails does not keep the others."""
+        for job_id in list(self.imports):
+            # Its orders may not be there yet, and would stay as they are made.
+            try:
+                await client.orders.import_job(job_id).wait(timeout=_IMPORT_SECONDS)
+            except ImportFailedError:
+                pass
+            except _FAILURES as error:
+                cleaned.left.append(f"orders that import {job_id} makes yet: {error}")
+                continue
+            del self.imports[job_id]
         # The mark again: a test may have put other metadata in its place.
         changes = OrderChanges(status="CANCELED", metadata={MARK: self._run_id})
         for source_id in list(self.orders):
