@@ -87,7 +87,6 @@ def test_bash_takes_the_script() -> None:
 WITHOUT = """
 import sys
 for name in {missing!r}: sys.modules[name] = None
-from tests.elsewhere import judged_python
 from voucherify_async.cli import main
 sys.exit(main(sys.argv[1:]))
 """
