@@ -2,7 +2,8 @@
 
 Those of processes that the tests start are judged by `tests/judged.py`.
 
-What a fault makes of an answer on its way is none of the service's; the answer itself is judged all the same.
+What a fault makes of an answer on its way is none of the service's; the answer itself is judged all the same. Where
+there is no answer, since the emulator broke down, that is an objection too: a client may repeat a 500, and hide it.
 """
 
 from pathlib import Path
@@ -38,7 +39,13 @@ class Judge:
         self._answer = answer = App._answer
 
         async def judged(app: App, errand: Errand, body: bytes | None = None) -> Answer:
-            given = await answer(app, errand, body)
+            try:
+                given = await answer(app, errand, body)
+            except ConnectionError:
+                raise  # the client is gone
+            except Exception as error:
+                self._object(errand, f"broke down: {error!r}")
+                raise
             self.judge(errand, given)
             return given
 
@@ -52,19 +59,22 @@ class Judge:
 
     def judge(self, errand: Errand, answer: Answer) -> None:
         """Hold one answer against the documents."""
-        method, path = errand.request.method, errand.path
-        document = document_of(path)
+        document = document_of(errand.path)
         if document is None:
             return
-        operation = document.operation(method, path, download="token" in errand.asked)
+        method = errand.request.method
+        operation = document.operation(method, errand.path, download="token" in errand.asked)
         name = operation["operationId"] if operation is not None else f"{method} elsewhere"
         self.judged[name, answer.status] = self.judged.get((name, answer.status), 0) + 1
         body = answer.body if answer.chunks is None else None
         if objection := document.objection(operation, answer.status, answer.content_type, body):
-            self.objections.append(f"{method} {path} answered {answer.status}: {objection}")
-            if self._file is not None:
-                with self._file.open("a", encoding="utf-8") as file:
-                    file.write(self.objections[-1].replace("\n", " ") + "\n")
+            self._object(errand, f"answered {answer.status}: {objection}")
+
+    def _object(self, errand: Errand, objection: str) -> None:
+        self.objections.append(f"{errand.request.method} {errand.path} {objection}")
+        if self._file is not None:
+            with self._file.open("a", encoding="utf-8") as file:
+                file.write(self.objections[-1].replace("\n", " ") + "\n")
 
 
 def document_of(path: str) -> Document | None:

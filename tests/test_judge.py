@@ -11,6 +11,7 @@ import pytest
 from tests.documents import KNOWN_ERRORS, NAMES, Document, documents, needs_documents
 from tests.elsewhere import judged_python, objections
 from tests.judge import Judge
+from voucherify_async import VoucherifyClient
 from voucherify_async.emulator import Emulator
 from voucherify_async.emulator.endpoints import JSON
 
@@ -90,6 +91,19 @@ async def test_an_emulator_that_goes_wrong_is_found_out(
     (objection,) = judge.objections
     judge.objections.clear()
     assert objection.startswith("GET /v1/async-actions answered 200: at /async_actions/0/progress: ")
+
+
+async def test_an_emulator_that_breaks_down_is_found_out_though_the_client_tries_again(
+    client: VoucherifyClient, judge: Judge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def break_down_once(_: object) -> bytes:
+        monkeypatch.undo()
+        raise KeyError("lost")
+
+    monkeypatch.setattr("voucherify_async.emulator.endpoints._encode", break_down_once)
+    await client.async_actions.list()
+    assert judge.objections == ["GET /v1/async-actions broke down: KeyError('lost')"]
+    judge.objections.clear()
 
 
 # A program of its own, whose emulator answers what no document allows.

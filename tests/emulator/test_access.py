@@ -11,6 +11,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.emulator.conftest import NOON, Api, Reply, send_raw
+from tests.judge import Judge
 from voucherify_async.emulator import Clock, Emulator
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -286,7 +287,12 @@ async def test_a_body_that_is_not_packed(api: Api, path: str) -> None:
 
 @pytest.mark.parametrize("path", ["/v1/orders", "/_emulator/effects"])
 async def test_a_mistake_of_the_emulator_is_answered_in_the_documents_way(
-    api: Api, emulator: Emulator, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, path: str
+    api: Api,
+    emulator: Emulator,
+    judge: Judge,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    path: str,
 ) -> None:
     monkeypatch.setattr(emulator._project.orders, "page", None)
     monkeypatch.setattr(emulator._project.orders, "effects", None)
@@ -297,6 +303,9 @@ async def test_a_mistake_of_the_emulator_is_answered_in_the_documents_way(
         assert reply.headers["X-Request-Id"] == reply.json["request_id"]
         assert "X-Rate-Limit-Limit" in reply.headers
         assert emulator.requests[-1].status == 500
+        (objection,) = judge.objections
+        judge.objections.clear()
+        assert objection.startswith("GET /v1/orders broke down: TypeError")
 
 
 @pytest.mark.parametrize("target", ["http://api.example/v1/orders", "https://x:1/v1/orders?limit=1", "http://x"])

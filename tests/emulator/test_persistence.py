@@ -16,6 +16,7 @@ import pytest
 
 from tests.emulator.conftest import NOON, Api
 from tests.emulator.served import PROGRAM, serve
+from tests.judge import Judge
 from voucherify_async.emulator import Clock, Emulator, Fault, command
 
 
@@ -219,7 +220,7 @@ async def test_a_clock_that_is_given_is_its_givers(tmp_path: Path) -> None:
 
 
 async def test_a_full_disk_is_told_of_and_nothing_of_it_is_lost(
-    tmp_path: Path, on: Callable[[Any], Api], connections: list[sqlite3.Connection]
+    tmp_path: Path, on: Callable[[Any], Api], connections: list[sqlite3.Connection], judge: Judge
 ) -> None:
     """Each answer but a 500 is on the disk; what a 500 left in doubt is there when there is room again."""
     async with Emulator(db=tmp_path / "emulator.db") as emulator:
@@ -241,6 +242,8 @@ async def test_a_full_disk_is_told_of_and_nothing_of_it_is_lost(
             await emulator.aclose()
     async with Emulator(db=tmp_path / "emulator.db") as emulator:
         assert list(emulator.effects.orders) == ["before", "large", "after"]
+    assert [" broke down: " in one for one in judge.objections] == [True] * 3
+    judge.objections.clear()
 
 
 async def test_a_reset_on_a_full_disk_is_a_whole_one(
