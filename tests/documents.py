@@ -11,16 +11,25 @@ from pathlib import Path
 from typing import Any, Final
 
 import jsonschema_rs
+import msgspec
 import pytest
 
-__all__ = ["KNOWN_ERRORS", "NAMES", "Document", "as_json_schema", "documents", "needs_documents", "steps"]
+__all__ = [
+    "KNOWN_ERRORS",
+    "NAMES",
+    "Document",
+    "as_json_schema",
+    "documents",
+    "needs_documents",
+    "steps",
+    "unlisted",
+]
 
 _FOLDER: Final = Path(__file__).resolve().parents[2] / "shared" / "voucherify-api"
 NAMES: Final = ("orders.json", "async-actions.json", "exports.json", "oauth.json")
 KNOWN_ERRORS: Final[dict[str, list[dict[str, Any]]]] = tomllib.loads(
     Path(__file__).with_name("known_errors_of_the_documents.toml").read_text(encoding="utf-8")
 )
-_UNLISTED: Final = {status: entry for entry in KNOWN_ERRORS["unlisted"] for status in entry["statuses"]}
 
 needs_documents = pytest.mark.skipif(
     not _FOLDER.is_dir(), reason="Voucherify's OpenAPI documents are not beside the project"
@@ -75,7 +84,7 @@ class Document:
     ) -> str | None:
         """What is wrong with an answer; `body` is None where it is a file that is still being made."""
         listed = operation["responses"].get(str(status)) if operation is not None else None
-        response = _UNLISTED.get(status) if listed is None else listed
+        response = unlisted(operation).get(status) if listed is None else listed
         if response is None:
             return "a status that the documents do not know"
         schemas = {kind: content["schema"] for kind, content in response.get("content", {}).items()}
@@ -86,7 +95,11 @@ class Document:
             return f"{content_type}, which is none of {', '.join(schemas)}"
         if body is None or not content_type.startswith("application/json"):
             return None
-        return self.misfit(schema, json.loads(body))
+        try:
+            value = msgspec.json.decode(body)  # `json` reads NaN, too
+        except msgspec.DecodeError as error:
+            return f"no JSON: {error}"
+        return self.misfit(schema, value)
 
     def misfit(self, schema: dict[str, Any], value: Any) -> str | None:
         """The first place where the value does not fit the schema, and why."""
@@ -102,6 +115,17 @@ class Document:
         """A validator for a schema that may refer to the components of this document."""
         whole = as_json_schema({**schema, "components": self.content["components"]})
         return jsonschema_rs.Draft202012Validator(whole, validate_formats=True)
+
+
+def unlisted(operation: dict[str, Any] | None) -> dict[int, dict[str, Any]]:
+    """The statuses that an operation can answer besides; None is a path or a method that leads nowhere."""
+    name = operation["operationId"] if operation is not None else None
+    return {
+        status: entry
+        for entry in KNOWN_ERRORS["unlisted"]
+        if name in entry.get("operations", [name])
+        for status in entry["statuses"]
+    }
 
 
 def steps(pointer: str) -> list[str]:

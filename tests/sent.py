@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from tests.documents import KNOWN_ERRORS, Document, documents, steps
+from tests.documents import KNOWN_ERRORS, Document, documents, steps, unlisted
 
 __all__ = ["REQUESTS", "sent"]
 
@@ -36,10 +36,9 @@ def sent(name: str, entries: Iterable[dict[str, Any]] = REQUESTS) -> dict[str, A
                 continue
             asked = requests["paths"][path][method]
             operation |= {part: asked[part] for part in ("parameters", "requestBody") if part in asked}
-            for entry in KNOWN_ERRORS["unlisted"]:
-                for status in entry["statuses"]:
-                    response = {"description": entry["reason"], "content": entry["content"]}
-                    operation["responses"].setdefault(str(status), response)
+            for status, entry in unlisted(operation).items():
+                response = {"description": entry["reason"], "content": entry["content"]}
+                operation["responses"].setdefault(str(status), response)
     return answers
 
 

@@ -77,6 +77,16 @@ def test_an_answer_has_a_body_where_the_documents_have_one() -> None:
     assert document.objection(deleted, 204, JSON, b"{}") == "a body, where there is none"
     assert document.objection(deleted, 404, JSON, b"") == "no body, where there is one"
     assert (document.objection(deleted, 404, "text/html", b"x") or "").startswith("text/html, which is none")
+    assert (document.objection(deleted, 404, JSON, b'{"code": NaN}') or "").startswith("no JSON: ")
+
+
+@needs_documents
+def test_a_part_of_a_file_is_an_answer_to_a_download_alone() -> None:
+    document = documents()["exports.json"]
+    for token, objection in [(True, None), (False, "a status that the documents do not know")]:
+        asked = document.operation("GET", "/v1/exports/exp_1", download=token)
+        assert document.objection(asked, 206, "text/plain", b"id") == objection
+        assert document.objection(asked, 416, JSON, b"") == objection
 
 
 @needs_documents
