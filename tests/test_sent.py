@@ -86,4 +86,5 @@ async def test_what_is_excused_is_allowed_and_refused(
 def test_each_has_its_reason_and_is_shown() -> None:
     assert all(entry["reason"] for entry in [*REQUESTS, *KNOWN_ERRORS["excused"]])
     assert all(entry["shown"] for entry in REQUESTS)
+    assert all(entry["answer"] for entry in KNOWN_ERRORS["excused"])
     assert all("shown" in entry for entry in KNOWN_ERRORS["excused"] if entry["failure"] == "RejectedPositiveData")
