@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.documents import Document
 
-__all__ = ["Shape", "Way", "differences", "never_null", "of_schema", "of_type", "places", "values"]
+__all__ = ["Shape", "Way", "differences", "odd_nulls", "of_schema", "of_type", "places", "values"]
 
 Way: TypeAlias = tuple[str | int, ...]
 _PLAIN = {
@@ -142,16 +142,20 @@ def differences(documented: Shape, ours: Shape, place: str) -> Iterator[str]:
             yield from differences(theirs[name], ours.fields[name], f"{place}.{name}")
     if documented.inner is not None and ours.inner is not None:
         yield from differences(documented.inner, ours.inner, f"{place}[]")
+    elif documented.inner is not None and ours.fields is None:
+        yield f"free {place}[]: {documented.inner.type}"
+    elif ours.inner is not None and ours.inner.type != "any" and documented.fields is None:
+        yield f"narrowed {place}[]: anything, here {ours.inner.type}"
 
 
-def never_null(ours: Shape, place: str) -> Iterator[str]:
-    """The fields of a struct that may be missing, but may not be null."""
+def odd_nulls(ours: Shape, place: str) -> Iterator[str]:
+    """The fields of a struct that may be missing and may not be null, or the other way round."""
     for name, field in (ours.fields or {}).items():
-        if name not in ours.required and not field.null:
+        if (name in ours.required) == field.null:
             yield f"{place}.{name}"
-        yield from never_null(field, f"{place}.{name}")
+        yield from odd_nulls(field, f"{place}.{name}")
     if ours.inner is not None:
-        yield from never_null(ours.inner, f"{place}[]")
+        yield from odd_nulls(ours.inner, f"{place}[]")
 
 
 _TEXTS = st.text(max_size=6)
