@@ -378,6 +378,14 @@ WRONG_ORDERS: list[tuple[Any, str]] = [
     ({"customer": {"address": {"city": 1}}}, "Property .customer.address.city should be string"),
     ({"created_at": "soon"}, "Property .created_at cannot be recognized as a ISO-8601 compliant date"),
     (
+        {"customer": {"birthdate": "20000229"}},
+        "Property .customer.birthdate cannot be recognized as a ISO-8601 compliant date",
+    ),
+    (
+        {"referrer": {"birthday": "2001-02-29"}},
+        "Property .referrer.birthday cannot be recognized as a ISO-8601 compliant date",
+    ),
+    (
         {"created_at": "0001-01-01T00:00:00+14:00"},
         "Property .created_at cannot be recognized as a ISO-8601 compliant date",
     ),

@@ -15,6 +15,7 @@ Guesses, where the documents are silent:
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 from typing import Any, Final
 
 from voucherify_async.emulator.clock import parse_ms
@@ -151,6 +152,16 @@ def _moment(value: Any) -> int:
         raise MismatchError("cannot be recognized as a ISO-8601 compliant date") from None
 
 
+def _date(value: Any) -> str:
+    try:
+        # Python reads other ways of writing a date than YYYY-MM-DD, too.
+        if date.fromisoformat(text := _string(value)).isoformat() == text:
+            return text
+    except ValueError:
+        pass
+    raise MismatchError("cannot be recognized as a ISO-8601 compliant date")
+
+
 def _properties(checkers: dict[str, Checker], *, keep_null: bool = False) -> Checker:
     find = checkers.get
 
@@ -221,8 +232,8 @@ _CUSTOMER: Final = _properties(
         "description": _string,
         "email": _string,
         "phone": _string,
-        "birthday": _string,
-        "birthdate": _string,
+        "birthday": _date,
+        "birthdate": _date,
         "address": _properties(
             dict.fromkeys(("city", "state", "line_1", "line_2", "country", "postal_code"), _string)
         ),
