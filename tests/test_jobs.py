@@ -639,6 +639,24 @@ def test_a_job_can_be_awaited_on_one_loop_after_another() -> None:
     assert asyncio.run(go_on(emulator, job.id)) == 1
 
 
+def test_a_job_that_was_given_up_can_be_waited_for_on_another_loop() -> None:
+    async def start() -> ImportJob:
+        async with Emulator() as emulator:
+            emulator.pause_jobs()
+            client = emulator.client()
+            job = await client.orders.import_orders(orders(1))
+            await give_up(job)
+            return job
+
+    async def give_up(job: ImportJob) -> None:
+        with pytest.raises(JobError):
+            await job.wait(timeout=0.01)
+
+    # The client is not closed: it goes over to the next loop when its own has ended.
+    job = asyncio.run(start())
+    asyncio.run(give_up(job))
+
+
 # --- Exports and their files --------------------------------------------------------------------------------
 
 
