@@ -31,6 +31,7 @@ class Call(Secretive, Generic[T], frozen=True, gc=False):
         streamed: the answer is handed on unread, as a `Download`.
         part: headers that ask for a part of a file; empty for the whole.
         bulk: the service may count it against a limit of its own, which its answer would then tell of.
+        keep_body: the caller looks at the body of the answer, besides what it holds.
     """
 
     method: str
@@ -46,6 +47,7 @@ class Call(Secretive, Generic[T], frozen=True, gc=False):
     streamed: bool = False
     part: Mapping[str, str] = {}
     bulk: bool = False
+    keep_body: bool = False
 
     def _shown(self) -> Iterator[tuple[str, object]]:
         yield "method", self.method
@@ -59,6 +61,7 @@ class ApiResponse(NeverPickled, Generic[T], frozen=True, gc=False):
         data: the decoded result, as the method without `with_http_info` returns it.
         status: the HTTP status.
         headers: of the answer; their names match in any case.
+        body: as received, after decompression.
         request_id: what Voucherify's support asks for, where the answer names it.
         attempts: how often sending the request was tried, 1 if once.
         elapsed: seconds from the call to the decoded result, with all attempts and waits.
@@ -67,15 +70,10 @@ class ApiResponse(NeverPickled, Generic[T], frozen=True, gc=False):
     data: T
     status: int
     headers: Mapping[str, str]
-    _body: bytes | memoryview
+    body: bytes
     request_id: str | None
     attempts: int
     elapsed: float
-
-    @property
-    def body(self) -> bytes:
-        """As received, after decompression."""
-        return bytes(self._body)
 
     def _shown(self) -> Iterator[tuple[str, object]]:
         # Headers and body may hold tokens, and are long.

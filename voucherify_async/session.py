@@ -235,7 +235,7 @@ class SessionManager:
                 cast(T, answer.body) if isinstance(answer.body, Download) else call.decode(answer.body),
                 answer.status,
                 answer.headers,
-                b"" if isinstance(answer.body, Download) else answer.body,
+                bytes(answer.body) if call.keep_body and not isinstance(answer.body, Download) else b"",
                 request_id_of(answer.headers),
                 state.attempts,
                 self.clock.monotonic() - state.started,

@@ -8,6 +8,8 @@ from collections.abc import Callable, Coroutine
 from functools import wraps
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
+from msgspec.structs import replace
+
 from voucherify_async.call import ApiResponse, Call
 from voucherify_async.secretive import hushed
 from voucherify_async.session import CallOptions, SessionManager
@@ -61,7 +63,7 @@ def with_http_info(
     async def twin(twins: WithHttpInfo[R], /, *args: P.args, **kwargs: P.kwargs) -> ApiResponse[T]:
         resource = twins._resource
         try:
-            call = described(resource, *args, **kwargs)
+            call = replace(described(resource, *args, **kwargs), keep_body=True)
         finally:
             del args, kwargs  # as above
         return await resource._session.send(call, resource._options, operation)
