@@ -29,7 +29,7 @@ _NEEDED: Final = {
     # And `headers`, which only an object has.
     aiohttp.ClientRequest: ("request_info", "url"),
     aiohttp.TCPConnector: ("connect", "closed"),
-    Connection: ("protocol", "transport", "release", "close"),
+    Connection: ("protocol", "release", "close"),
     ResponseHandler: (
         "set_response_params",
         "data_received",
@@ -37,6 +37,7 @@ _NEEDED: Final = {
         "is_connected",
         "should_close",
         "set_exception",
+        "transport",
     ),
     HttpResponseParser: ("feed_data",),
     RawResponseMessage: ("code", "headers", "chunked", "should_close"),
@@ -184,10 +185,12 @@ async def _final_head(
 
 
 def _alive(connection: Connection) -> tuple[AnswerProtocol, asyncio.Transport]:
-    protocol, transport = connection.protocol, connection.transport
-    if not isinstance(protocol, AnswerProtocol) or transport is None or transport.is_closing():
-        raise aiohttp.ClientConnectionResetError("the connection was lost before the request")
-    return protocol, transport
+    protocol = connection.protocol
+    if isinstance(protocol, AnswerProtocol):
+        transport = protocol.transport
+        if transport is not None and not transport.is_closing():
+            return protocol, transport
+    raise aiohttp.ClientConnectionResetError("the connection was lost before the request")
 
 
 def _end_silence(waiting: Any) -> None:

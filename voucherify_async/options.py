@@ -32,8 +32,9 @@ def check_range(argument: str, value: int | None, low: int, high: int) -> None:
 
 def check_choice(argument: str, value: object, choices: object) -> None:
     """Refuse what is none of a `Literal`'s values. None stands for not given."""
-    allowed = get_args(choices)
-    if value is not None and value not in allowed:
+    if value is None:
+        return
+    if value not in (allowed := get_args(choices)):
         raise ConfigurationError(argument, f"must be one of {', '.join(map(str, allowed))}, not {value!r}")
 
 

@@ -162,7 +162,9 @@ def query_string(parameters: Mapping[str, str | int | float | bool | None]) -> s
         for name, value in parameters.items():
             if not isinstance(value, _PLAIN):
                 raise ConfigurationError(f"query[{name!r}]", f"must be a plain value, not {type(value).__name__}")
-            if value is not None:
+            if type(value) is int:
+                given.append(f"{_quoted(name)}={value}")
+            elif value is not None:
                 text = str(value).lower() if isinstance(value, bool) else str(value)
                 given.append(f"{_quoted(name)}={_quoted(text)}")
     except UnicodeEncodeError:
