@@ -106,7 +106,8 @@ class DirectPath:
         target = f"{self._prefix}{call.path}?{call.query}" if call.query else f"{self._prefix}{call.path}"
         if not (target.isascii() and target.isprintable()) or " " in target:
             raise ValueError("the path holds signs that cannot stand in a request")
-        connection = self._idle.take() or await self._connected(limits)
+        if (connection := self._idle.take()) is None:
+            connection = await self._connected(limits)
         silence = None if limits.sock_read is None else self._silences.lane(limits.sock_read)
         try:
             protocol, transport = _alive(connection)

@@ -5,7 +5,7 @@ import os
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import suppress
 from types import AsyncGeneratorType, TracebackType
-from typing import Any, Final, Self, cast
+from typing import Any, Final, Self
 
 import aiohttp
 
@@ -259,7 +259,8 @@ class WithinCall:
         life = self._life
         if life.closed:
             raise ClientClosedError(CLOSED_MEANWHILE)
-        self._task = task = cast("asyncio.Task[Any]", asyncio.current_task())
+        task: Any = asyncio.current_task()
+        self._task: asyncio.Task[Any] = task
         self._before = task.cancelling()
         # Of a call within a call of the same task, such as one that signs, the outer one sees to the closing.
         self._outermost = task not in life._calls
