@@ -45,6 +45,7 @@ def test_what_is_counted_is_what_has_a_budget(counted: Counted) -> None:
 # --- The counting ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.asyncio_loop
 async def test_timers_tasks_turns_and_system_calls_are_seen() -> None:
     loop = asyncio.get_running_loop()
 
