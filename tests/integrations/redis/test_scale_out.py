@@ -130,8 +130,7 @@ async def kill_one_at_work(
                 await asyncio.sleep(0.01)
             victim = await stop_one_at_work()
         place.processes[victim].send_signal(signal.SIGKILL)
-        await place.processes[victim].wait()
-        assert await tasks_of(victim), "others have to take them up"
+        await place.processes[victim].wait()  # others may have taken its tasks up by now
 
 
 async def scale_out(
