@@ -250,10 +250,14 @@ async def _body(request: web.BaseRequest) -> bytes:
     try:
         return await request.read()
     except web.HTTPRequestEntityTooLarge:
-        details = f"At most {MAX_BODY_BYTES} bytes"
-        raise ServiceError(413, "query_too_large", "Payload too large", details) from None
+        problem = None
     except (HttpProcessingError, web.RequestPayloadError) as error:
-        raise invalid_payload(f"The body cannot be read: {error}") from None
+        problem = error
+    # aiohttp 3.13 gives up unpacking by an error that 3.12 does not know.
+    if problem is None or type(problem.__cause__ or problem).__name__ == "DecompressSizeError":
+        details = f"At most {MAX_BODY_BYTES} bytes"
+        raise ServiceError(413, "query_too_large", "Payload too large", details)
+    raise invalid_payload(f"The body cannot be read: {problem}")
 
 
 def _find(method: str, path: str) -> tuple[Endpoint | None, str]:
