@@ -349,6 +349,15 @@ async def test_starting_twice_at_once(clock: Clock) -> None:
     assert not emulator.running
 
 
+@pytest.mark.parametrize("port", [-1, 70000])
+async def test_a_start_at_what_is_no_port_leaves_nothing_open(tmp_path: Path, port: int) -> None:
+    emulator = Emulator(db=tmp_path / "emulator.db", port=port)
+    with pytest.raises(OverflowError):
+        await emulator.start()
+    assert not emulator.running
+    Emulator(db=tmp_path / "emulator.db")  # which takes the file's lock
+
+
 @pytest.mark.parametrize("turns", range(9))
 @pytest.mark.parametrize("change", ["start", "stop"])
 def test_one_that_is_cancelled_leaves_nothing_open(tmp_path: Path, change: str, turns: int) -> None:

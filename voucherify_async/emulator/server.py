@@ -189,7 +189,7 @@ class Emulator:
         try:
             site = web.TCPSite(runner, self.host, self.port)
             await site.start()
-        except OSError:
+        except BaseException:  # a host or port that cannot be one is no OSError
             await runner.cleanup()
             self._project.close()
             raise
