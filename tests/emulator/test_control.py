@@ -383,6 +383,20 @@ def test_one_that_is_cancelled_leaves_nothing_open(tmp_path: Path, change: str, 
     Emulator(db=tmp_path / "emulator.db")
 
 
+async def test_one_that_is_cancelled_and_fails_tells_why(caplog: pytest.LogCaptureFixture) -> None:
+    """And asyncio does not tell of an error that nobody looked at."""
+    async with Emulator() as first:
+        starting = asyncio.create_task(Emulator(port=first.port).start())
+        await asyncio.sleep(0)
+        starting.cancel()
+        with pytest.raises(asyncio.CancelledError) as caught:
+            await starting
+        assert isinstance(caught.value.__cause__, OSError)
+        del starting, caught
+        gc.collect()
+    assert caplog.messages == []
+
+
 async def test_a_taken_port(emulator: Emulator) -> None:
     other = Emulator(port=emulator.port)
     with pytest.raises(OSError, match="address already in use"):

@@ -369,9 +369,9 @@ async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
     task = asyncio.create_task(work)
     try:
         await asyncio.shield(task)
-    except asyncio.CancelledError:
+    except asyncio.CancelledError as cancelled:
         await asyncio.wait([task])
-        raise
+        raise cancelled from task.exception()
 
 
 def _seconds(seconds: Seconds, what: str) -> Seconds:
