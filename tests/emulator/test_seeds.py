@@ -119,6 +119,16 @@ async def test_emulators_side_by_side_share_nothing(on: Callable[[Any], Api], ap
     assert list(together) == alone
 
 
+async def test_an_empty_text_is_a_seed_too(tmp_path: Path) -> None:
+    """Given at first or at a reset, and kept; an empty key is none."""
+    first, second = Emulator(seed="", app_id="", app_token=""), Emulator(seed="")
+    assert first.seed == ""
+    assert (first.app_id, first.app_token) == (second.app_id, second.app_token) != ("", "")
+    kept = Emulator(db=tmp_path / "emulator.db", seed=1)
+    kept.reset("")
+    assert Emulator(db=tmp_path / "emulator.db").seed == ""
+
+
 @pytest.mark.parametrize("seed", ["\udcff", 10**5000], ids=["half a character", "too many digits"])
 async def test_a_seed_that_cannot_be_written_changes_nothing(
     tmp_path: Path, on: Callable[[Any], Api], seed: int | str

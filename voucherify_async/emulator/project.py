@@ -99,7 +99,9 @@ class Project:
     def setting(self, name: str, without: str, *, given: str | None = None) -> str:
         """What is given, else what is stored, else `without`; the file has it from the next commit on."""
         stored = next((one["value"] for one in self.journal.load("setting") if one["name"] == name), None)
-        value = given or str(stored or without)
+        value = given
+        if value is None:
+            value = without if stored is None else str(stored)
         if value != stored:
             self.journal.mark("setting", name, {"name": name, "value": value})
         return value

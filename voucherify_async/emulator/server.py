@@ -93,8 +93,8 @@ class Emulator:
         try:
             # Drawn in any case, so that giving a key does not change what the seed makes of the rest.
             made_id, made_token = project.identifiers.uuid(), project.identifiers.uuid()
-            self.app_id = project.setting("app_id", made_id, given=app_id)
-            self.app_token = project.setting("app_token", made_token, given=app_token)
+            self.app_id = project.setting("app_id", made_id, given=app_id or None)
+            self.app_token = project.setting("app_token", made_token, given=app_token or None)
             self.faults = Faults(project.identifiers.chances)
             self._endpoints = Endpoints(project)
             self._app = App(project, self._endpoints, self.faults, self.app_id, self.app_token)
