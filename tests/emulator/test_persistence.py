@@ -283,6 +283,19 @@ def test_a_database_of_something_else_stays_as_it_is(tmp_path: Path, statements:
     assert file.read_bytes() == was
 
 
+async def test_an_option_that_does_not_fit_changes_nothing_in_the_file(
+    tmp_path: Path, on: Callable[[Any], Api]
+) -> None:
+    db = tmp_path / "emulator.db"
+    async with Emulator(db=db, seed=1, app_id="id", rate_limit="9/hour") as emulator:
+        await on(emulator).create(source_id="a")
+    with pytest.raises(ValueError, match="A rate limit is such as"):
+        Emulator(db=db, seed=2, app_id="another", rate_limit="9/hour", cycle_limit="none")
+    async with Emulator(db=db, rate_limit="9/hour") as emulator:
+        assert (emulator.seed, emulator.app_id) == ("1", "id")
+        assert (await on(emulator).get("/v1/orders")).headers["X-Rate-Limit-Remaining"] == "7"
+
+
 @pytest.mark.parametrize("name", ["", ":memory:"])
 def test_what_is_no_file_is_refused(name: str) -> None:
     with pytest.raises(sqlite3.OperationalError, match="is not the name of a file"):

@@ -106,13 +106,10 @@ class Journal:
         connection.execute(f"PRAGMA user_version = {self._openings}")
 
     def close(self) -> None:
-        """Write what is left and close the file, which it is in any case. Raises sqlite3.Error."""
-        try:
-            self.commit()
-        finally:
-            connection, self._connection = self._connection, None
-            if connection is not None:
-                connection.close()
+        """Close the file. What is not committed waits for the next commit."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
 
     @contextmanager
     def opened(self) -> Iterator[None]:

@@ -109,8 +109,10 @@ class Emulator:
             self.download_seconds = download_seconds
             self.download_url = download_url
             self.download_ranges = download_ranges
-        finally:
-            project.close()
+        except BaseException:
+            project.journal.close()  # as it was: who is refused changes no key, and ends no window
+            raise
+        project.close()
         self._runner: web.ServerRunner | None = None
         self._changing = asyncio.Lock()
 
