@@ -33,10 +33,14 @@ class RateLimit:
     """
 
     def __init__(self, rule: str | None = None, limit_type: LimitType = "api_calls") -> None:
-        self.rule = rule
         self._type = limit_type
-        self._refuses = rule is not None
+        self.begin(rule)
+
+    def begin(self, rule: str | None) -> None:
+        """Begin a new window, by this rule from now on. Raises ValueError, and goes on by the old one then."""
         self.limit, self._period = (_UNLIMITED, 60) if rule is None else _parse(rule)
+        self.rule = rule
+        self._refuses = rule is not None
         # The start, not the end: adding a period to it and taking it away again need not give the same time.
         self._starts_at = -math.inf
         self._used = 0

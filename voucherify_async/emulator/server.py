@@ -23,7 +23,6 @@ from voucherify_async.emulator.faults import Faults
 from voucherify_async.emulator.identifiers import seed_text
 from voucherify_async.emulator.jobs import ImportEnd
 from voucherify_async.emulator.project import Project, TimeSource
-from voucherify_async.emulator.ratelimit import RateLimit
 
 if TYPE_CHECKING:
     from voucherify_async import VoucherifyClient
@@ -243,7 +242,7 @@ class Emulator:
 
     @rate_limit.setter
     def rate_limit(self, rule: str | None) -> None:
-        self._project.limits.api_calls = RateLimit(rule)
+        self._project.limits.api_calls.begin(rule)
 
     @property
     def bulk_limit(self) -> str | None:
@@ -252,7 +251,7 @@ class Emulator:
 
     @bulk_limit.setter
     def bulk_limit(self, rule: str | None) -> None:
-        self._project.limits.bulk_calls = RateLimit(rule, "bulk_api_calls")
+        self._project.limits.bulk_calls.begin(rule)
 
     @property
     def cycle_limit(self) -> str | None:
@@ -261,7 +260,7 @@ class Emulator:
 
     @cycle_limit.setter
     def cycle_limit(self, rule: str | None) -> None:
-        self._project.limits.cycle = RateLimit(rule, "api_calls_cycle")
+        self._project.limits.cycle.begin(rule)
 
     @property
     def import_seconds(self) -> float | None:
