@@ -73,7 +73,8 @@ class SettingsOrder(msgspec.Struct, forbid_unknown_fields=True):
     download_ranges: bool | msgspec.UnsetType = msgspec.UNSET
 
     def __post_init__(self) -> None:
-        # Before any is set: that begins a new window, which cannot be taken back if another does not fit.
+        # Before any is set, and they are set last: that begins a new window, which cannot be taken back if another
+        # setting does not fit.
         for rule in (self.rate_limit, self.bulk_limit, self.cycle_limit):
             if isinstance(rule, str):
                 RateLimit(rule)
@@ -202,6 +203,7 @@ class Control:
     def set_settings(self, body: bytes) -> dict[str, Any]:
         """Change them."""
         order = msgspec.json.decode(body, type=SettingsOrder)
+        # The limits last, which stand first: see `SettingsOrder`.
         _turn(self._emulator, {name: getattr(order, name) for name in reversed(order.__struct_fields__)})
         return self.settings(body)
 
