@@ -183,6 +183,11 @@ def test_a_version_that_lacks_something_is_not_used_so(monkeypatch: pytest.Monke
     assert not is_known()
 
 
+def test_a_version_that_was_not_tried_is_not_looked_into(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(aiohttp, "BaseConnector")
+    assert not is_known("3.15.0")
+
+
 def test_all_that_is_used_of_aiohttp_is_looked_for() -> None:
     kinds = {
         "self._target": aiohttp.ClientRequest,

@@ -48,10 +48,12 @@ _NEEDED: Final = {
 def is_known(version: str = aiohttp.__version__) -> bool:
     """Whether this version of aiohttp is one that was tried, and has what is needed."""
     numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
-    # What `connections` puts its own in place of; only an object has it.
-    replaceable = "_factory" in aiohttp.BaseConnector.__init__.__code__.co_names
-    has_all = all(hasattr(kind, name) for kind, names in _NEEDED.items() for name in names)
-    return numbers in _TRIED_WITH and has_all and replaceable
+    return (
+        numbers in _TRIED_WITH
+        and all(hasattr(kind, name) for kind, names in _NEEDED.items() for name in names)
+        # What `connections` puts its own in place of; only an object has it.
+        and "_factory" in aiohttp.BaseConnector.__init__.__code__.co_names
+    )
 
 
 def takes(call: Call[Any], head: Head) -> bool:
