@@ -1,6 +1,7 @@
 """Other processes, in which emulators are judged as in that of the tests: how to start one, and what was found."""
 
 import atexit
+import secrets
 import shutil
 import sys
 import tempfile
@@ -9,8 +10,9 @@ from typing import Final
 
 __all__ = ["judged_python", "objections"]
 
-_FOLDER: Final = Path(tempfile.mkdtemp(prefix="objections-"))
-atexit.register(shutil.rmtree, _FOLDER)
+# Made by the first who objects: a run in which nobody does leaves nothing, even if it is killed.
+_FOLDER: Final = Path(tempfile.gettempdir()) / f"objections-{secrets.token_hex(8)}"
+atexit.register(shutil.rmtree, _FOLDER, ignore_errors=True)
 
 
 def judged_python(*arguments: str) -> list[str]:
@@ -23,7 +25,7 @@ def judged_python(*arguments: str) -> list[str]:
 def objections() -> list[str]:
     """What was found since the last time."""
     found: list[str] = []
-    for file in _FOLDER.iterdir():
+    for file in _FOLDER.glob("*"):
         found += file.read_text(encoding="utf-8").splitlines()
         file.unlink()
     return found

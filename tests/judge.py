@@ -27,7 +27,7 @@ _PLACES: Final = {
 class Judge:
     """Judges while it is entered: `objections` says what was wrong, `judged` counts by operation and status.
 
-    What was wrong goes into a file, too, if there is to be one: a line each.
+    What was wrong goes into a file, too, if there is to be one: a line each. Its folder is made if it has to be.
     """
 
     def __init__(self, file: Path | None = None) -> None:
@@ -73,6 +73,7 @@ class Judge:
     def _object(self, errand: Errand, objection: str) -> None:
         self.objections.append(f"{errand.request.method} {errand.path} {objection}")
         if self._file is not None:
+            self._file.parent.mkdir(exist_ok=True)
             with self._file.open("a", encoding="utf-8") as file:
                 file.write(self.objections[-1].replace("\n", " ") + "\n")
 
