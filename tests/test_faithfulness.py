@@ -113,10 +113,13 @@ def test_each_difference_between_a_struct_and_its_schema_has_a_reason() -> None:
     assert all(entry["reason"] for entry in DIFFERENCES)
 
 
-@pytest.mark.parametrize(("document", "name", "struct"), [*ANSWERS, *OTHERS])
-def test_what_need_not_be_there_may_be_null_and_nothing_else(document: str, name: str, struct: Any) -> None:
-    # Where the documents have no null, too: the list says why. The result of an import is put together by hand.
-    assert struct is ImportResult or list(odd_nulls(ours(struct), name)) == []
+# The result of an import is put together by hand.
+@pytest.mark.parametrize(
+    ("name", "struct"), [(name, struct) for _, name, struct in [*ANSWERS, *OTHERS] if struct is not ImportResult]
+)
+def test_what_need_not_be_there_may_be_null_and_nothing_else(name: str, struct: Any) -> None:
+    # Where the documents have no null, too: the list says why.
+    assert list(odd_nulls(ours(struct), name)) == []
 
 
 def test_no_struct_is_left_out() -> None:
