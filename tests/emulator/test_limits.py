@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
-import os
-import signal
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from tests.emulator.conftest import Api, Reply
+from tests.emulator.served import serve
 from voucherify_async.emulator import Clock, Emulator, Fault, command
 
 
@@ -112,21 +112,14 @@ async def test_any_429_can_be_had_as_a_fault(api: Api, emulator: Emulator, kind:
     assert emulator.effects.of("a").total == 0
 
 
-async def test_the_command_has_them_too(api: Api, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_the_command_has_them_too(on: Callable[[Any], Api], capsys: pytest.CaptureFixture[str]) -> None:
     limits = {"rate_limit": "9/minute", "bulk_limit": "1/hour", "cycle_limit": "2/30 days"}
     options = [f"--{name.replace('_', '-')}={rule}" for name, rule in limits.items()]
+    async with serve("--port", "0", *options) as served:
+        settings = (await on(served).get("/_emulator/settings")).json
+    assert {name: settings[name] for name in limits} == limits
     parser = argparse.ArgumentParser()
     command.add_arguments(parser)
-    serving = asyncio.create_task(command.serve(parser.parse_args(["--port", "0", *options])))
-    shown = ""
-    while not shown:
-        await asyncio.sleep(0)
-        shown = capsys.readouterr().out
-    url = shown.splitlines()[0].removeprefix("url: ")
-    settings = (await api.get(f"{url}/_emulator/settings", keys=False)).json
-    os.kill(os.getpid(), signal.SIGTERM)
-    await asyncio.wait_for(serving, 10)
-    assert {name: settings[name] for name in limits} == limits
     with pytest.raises(SystemExit):
         parser.parse_args(["--bulk-limit", "often"])
     assert "such as 2000/minute" in capsys.readouterr().err
