@@ -60,7 +60,12 @@ async def test_a_foreign_client_goes_all_the_way(client: Callable[[], tuple[list
             stderr=asyncio.subprocess.PIPE,
             env={**os.environ, **environ, "PYTHONIOENCODING": "utf-8"},
         )
-        out, err = await asyncio.wait_for(walk.communicate(), 60)
+        try:
+            out, err = await asyncio.wait_for(walk.communicate(), 60)
+        finally:
+            if walk.returncode is None:
+                walk.kill()
+                await walk.communicate()
         effects = emulator.effects.orders
         requests = list(emulator.requests)
     assert walk.returncode == 0, err.decode()
