@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -19,15 +20,15 @@ __all__ = ["Alter", "Passing", "Proxy"]
 _OF_THE_CONNECTION: Final = frozenset(("content-length", "transfer-encoding", "connection", "host"))
 
 
+@dataclass
 class Passing:
     """An answer on its way; it may be changed."""
 
-    def __init__(self, method: str, path: str, status: int, headers: dict[str, str], body: bytes) -> None:
-        self.method = method
-        self.path = path
-        self.status = status
-        self.headers = headers
-        self.body = body
+    method: str
+    path: str
+    status: int
+    headers: dict[str, str]
+    body: bytes
 
     @property
     def content(self) -> Any:
