@@ -240,7 +240,8 @@ class SecretWatch(logging.Handler):
 
         @wraps(original)
         async def watched(*args: Any, **kwargs: Any) -> Any:
-            # What a token is, the body of an answer tells.
+            # What a token is, the body of an answer tells; who did not ask for it gets none all the same.
+            kept_for_us = any(isinstance(arg, Call) and not arg.keep_body for arg in args)
             args = tuple(replace(arg, keep_body=True) if isinstance(arg, Call) else arg for arg in args)
             try:
                 answer = await original(*args, **kwargs)
@@ -251,6 +252,8 @@ class SecretWatch(logging.Handler):
                 raise
             if isinstance(answer, ApiResponse):
                 self._hear_answer(answer, args, kwargs)
+                if kept_for_us:
+                    answer = replace(answer, body=b"")
             return answer
 
         self._patch.setattr(owner, name, watched)

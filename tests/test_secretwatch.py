@@ -12,7 +12,7 @@ from tests.fakes import FakeClock, raw_server
 from tests.secretwatch import SecretWatch
 from voucherify_async import OAuthAuth, RetryPolicy, VoucherifyClient, VoucherifyError
 from voucherify_async.auth import Signature, SignedHeaders
-from voucherify_async.call import ApiResponse
+from voucherify_async.call import ApiResponse, Call, any_json
 from voucherify_async.emulator import Emulator
 from voucherify_async.models.jobs import ExportFile
 from voucherify_async.session import SessionManager
@@ -185,3 +185,11 @@ def test_it_fails_the_test_that_leaks(pytester: pytest.Pytester) -> None:
     outcome.assert_outcomes(passed=2, errors=1)
     outcome.stdout.fnmatch_lines(["*ERROR at teardown of test_leaky*", "the value of X-App-Token shows in a log*"])
     assert "the-secret-key" not in outcome.stdout.str()
+
+
+@pytest.mark.parametrize("keep_body", [False, True])
+async def test_who_does_not_ask_for_the_body_is_given_none_by_the_watch(
+    client: VoucherifyClient, keep_body: bool
+) -> None:
+    response = await client._session.send(Call("GET", "/v1/orders", any_json, keep_body=keep_body))
+    assert bool(response.body) == keep_body
