@@ -15,6 +15,8 @@ from voucherify_async import VoucherifyClient
 from voucherify_async.emulator import Emulator
 from voucherify_async.emulator.endpoints import JSON
 
+pytest_plugins = ["pytester"]
+
 ORDER: dict[str, Any] = {"id": "ord_1", "status": "PAID", "amount": 1, "items": [{"object": "order_item"}]}
 PAGE: dict[str, Any] = {"object": "list", "data_ref": "orders", "orders": [ORDER], "total": 1}
 ERROR: dict[str, Any] = {"code": 404, "message": "Resource not found"}
@@ -138,3 +140,20 @@ def test_an_emulator_of_another_process_is_found_out(kind: str, tmp_path: Path) 
     assert (ran.stdout, ran.stderr, ran.returncode) == ("1 more\n", "", 0)
     (objection,) = objections()
     assert objection.startswith("GET /v1/async-actions answered 200: at /async_actions/0/progress: ")
+
+
+def test_it_fails_the_test_with_the_objection(pytester: pytest.Pytester) -> None:
+    pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function\n")
+    pytester.makeconftest("from tests.conftest import judge")
+    pytester.makepyfile("""
+        def test_wrong(judge):
+            judge.objections.append("GET /v1/orders answered 200: it is no page")
+
+        def test_right():
+            pass
+    """)
+    outcome = pytester.runpytest_inprocess()
+    outcome.assert_outcomes(passed=2, errors=1)
+    outcome.stdout.fnmatch_lines(
+        ["*ERROR at teardown of test_wrong*", "GET /v1/orders answered 200: it is no page"]
+    )
