@@ -455,6 +455,7 @@ async def test_the_command_in_this_process(capsys: pytest.CaptureFixture[str]) -
     serving = asyncio.create_task(command.serve(arguments("--port", "0", "--seed", "3")))
     shown: list[str] = []
     while not shown:
+        assert not serving.done()
         await asyncio.sleep(0)
         shown = capsys.readouterr().out.splitlines()
     os.kill(os.getpid(), signal.SIGTERM)
