@@ -55,6 +55,8 @@ def finder_of(mutant: Mutant, copy: Path) -> str | None:
     file.write_text(mutant.planted(source), encoding="utf-8")
     try:
         ran = run_tests(copy, mutant.tests.split())
+    except subprocess.TimeoutExpired:
+        return f"a test that goes on for ever, of {mutant.tests}"
     finally:
         file.write_text(source, encoding="utf-8")
     if ran.returncode == 0:
