@@ -186,6 +186,10 @@ def test_a_client_that_fails_is_left_out_and_the_others_go_on(url: str) -> None:
         assert field.ask(OURS, call="get", url=url, concurrency=1, seconds=0.0) is not None
     assert list(field.clients) == [OURS]
     assert field.missing == {BARE: "it failed: its process ended with status 1"}
+    with ExitStack() as stack:
+        field.start(stack)  # of the next round
+        assert list(field.clients) == [OURS]
+        assert field.ask(OURS, call="get", url=url, concurrency=1, seconds=0.0) is not None
 
 
 def test_what_cannot_be_installed_is_told() -> None:
@@ -317,14 +321,14 @@ def test_a_readme_without_its_markers_is_refused(text: str) -> None:
 
 def test_the_command_writes_the_tables_and_the_plot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     page, picture, found = tmp_path / "README.md", tmp_path / "docs.svg", tmp_path / "results.json"
-    page.write_text(f"# Title\n\n{readme.BEGIN}\nold\n{readme.END}\n\nMore.\n", encoding="utf-8")
+    page.write_text(f"# Title\n\n{readme.BEGIN}\nfigures of before\n{readme.END}\n\nMore.\n", encoding="utf-8")
     found.write_bytes(msgspec.json.encode({"calls": [1, 2], "peers": RESULTS}))
     monkeypatch.setattr(sys, "argv", ["readme", str(found), "--readme", str(page), "--plot", str(picture)])
     readme.main()
     written = page.read_text(encoding="utf-8")
     assert tables(RESULTS).strip() in written
     assert "![CPU time of a call, by client](docs.svg)" in written
-    assert "old" not in written
+    assert "figures of before" not in written
     assert written.endswith(f"{readme.END}\n\nMore.\n")
     assert picture.read_text(encoding="utf-8") == plot(RESULTS)
 

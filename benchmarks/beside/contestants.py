@@ -1,6 +1,6 @@
 """Who is measured, with which interpreter, and beside whom."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -11,6 +11,8 @@ BARE: Final = "aiohttp and msgspec by hand"
 BARE_UVLOOP: Final = f"{BARE}, uvloop"
 OURS: Final = "voucherify_async"
 GENERATED: Final = "openapi-generator, asyncio"
+# In bytes, see mallopt(3).
+_BLOCKS_KEPT: Final = {"MALLOC_MMAP_THRESHOLD_": "4194304", "MALLOC_TRIM_THRESHOLD_": "8388608"}
 
 
 class Contestant(NamedTuple):
@@ -22,6 +24,7 @@ class Contestant(NamedTuple):
         uvloop: whether it runs on uvloop.
         beside: whose figures its ratios are taken over.
         concurrencies: at which it is measured.
+        environ: what is set for its process.
     """
 
     client: str
@@ -29,12 +32,15 @@ class Contestant(NamedTuple):
     uvloop: bool = False
     beside: str = BARE
     concurrencies: tuple[int, ...] = CONCURRENCIES
+    environ: Mapping[str, str] = {}
 
 
 CONTESTANTS: Final[dict[str, Contestant]] = {
     BARE: Contestant("bare", peers.bare_python),
     OURS: Contestant("ours", peers.bare_python),
     f"{BARE}, tuned": Contestant("tuned", peers.bare_python),
+    # Like a process that has freed a large block before, by chance or as this client does (`heap.py`).
+    f"{BARE}, blocks kept": Contestant("bare", peers.bare_python, environ=_BLOCKS_KEPT),
     BARE_UVLOOP: Contestant("bare", peers.bare_python, uvloop=True, beside=BARE_UVLOOP),
     f"{OURS}, uvloop": Contestant("ours", peers.bare_python, uvloop=True, beside=BARE_UVLOOP),
     f"{BARE}, tuned, uvloop": Contestant("tuned", peers.bare_python, uvloop=True, beside=BARE_UVLOOP),

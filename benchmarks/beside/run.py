@@ -89,8 +89,9 @@ def worker(contestant: Contestant, python: Path) -> Iterator[Worker]:
     """
     command = [*cores()[1], str(python), "-m", "benchmarks.beside.worker", contestant.client]
     command += ["--uvloop"] if contestant.uvloop else []
+    environ = {**_environ(), **contestant.environ}
     with subprocess.Popen(
-        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, env=_environ()
+        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, env=environ
     ) as process:
         try:
             one = Worker(process)
@@ -160,7 +161,7 @@ def machine(server: str) -> Machine:
 
 
 class Field:
-    """The clients that take part, each with its process. One that fails is out, and `missing` says why."""
+    """The clients that take part, with a process a round each. One that fails is out, and `missing` says why."""
 
     def __init__(self, pythons: dict[str, Path], missing: dict[str, str]) -> None:
         self._pythons = pythons
@@ -174,9 +175,9 @@ class Field:
 
     def start(self, stack: ExitStack) -> None:
         """Start the processes; the stack ends them."""
-        for name, python in self._pythons.items():
+        for name in list(self.clients):
             try:
-                self._workers[name] = stack.enter_context(worker(CONTESTANTS[name], python))
+                self._workers[name] = stack.enter_context(worker(CONTESTANTS[name], self._pythons[name]))
             except UnavailableError as error:
                 self._leave_out(name, error)
 
@@ -226,11 +227,15 @@ def measure(rounds: int) -> Results:
     with ExitStack() as stack:
         url, server = stack.enter_context(neutral())
         slow_url = stack.enter_context(standin(SLOW_MS, pythons.get(BARE)))
-        field.start(stack)
         for number in range(rounds):
             began = time.monotonic()
-            field.play(url, slow_url)
-            field.play_alone()
+            # What a process has done changes what it costs: when decoding alone had freed a large block, the blocks
+            # that are read into were kept in the heap (mallopt(3), M_MMAP_THRESHOLD), and the page of orders that
+            # costs bare aiohttp 500 µs cost it 380 in all later rounds. Calls alone, however mixed, free no such.
+            with ExitStack() as processes:
+                field.start(processes)
+                field.play(url, slow_url)
+                field.play_alone()
             print(f"peers: round {number + 1} of {rounds}: {time.monotonic() - began:.0f} s", file=sys.stderr)
     return Results(machine=machine(server), rounds=rounds, clients=field.clients, missing=field.missing)
 

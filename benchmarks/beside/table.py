@@ -113,10 +113,12 @@ def where(results: Results) -> str:
     pinned = "server and client on a core each" if here.pinned else "server and client not pinned to cores"
     return (
         f"{here.cpu}, {here.cores} cores, {here.system}, Python {here.python}, {packages}; {here.server} with "
-        f"fixed answers, {pinned}; medians of {results.rounds} interleaved rounds. In brackets, CPU time over "
-        "bare aiohttp's on the same loop: median, least and greatest of the rounds. The official SDK's 32 threads "
-        "do 64 calls and 512 alike; what a call waits for a thread is not counted. A server that sleeps between "
-        "requests, as this one does, makes sending dearer on virtual machines, for all clients alike."
+        f"fixed answers, {pinned}; medians of {results.rounds} interleaved rounds, each in fresh processes. In "
+        "brackets, CPU time over bare aiohttp's on the same loop: median, least and greatest of the rounds. Blocks "
+        "kept: with glibc told to keep the blocks that answers are read into, as this client tells it. The "
+        "official SDK's 32 threads do 64 calls and 512 alike; what a call waits for a thread is not counted. A "
+        "server that sleeps between requests, as this one does, makes sending dearer on virtual machines, for all "
+        "clients alike."
     )
 
 
