@@ -39,9 +39,10 @@ matrix: .venv/ready
 docs: .venv-docs/ready
 	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict --quiet
 
-# All parts; or some: make bench PART=calls, PART=peers, PART=bulk, PART=imports,levels.
+# All parts, three quarters of an hour; or some: make bench PART=calls, PART=peers, PART=bulk, PART=imports,levels. The figures go
+# into benchmark-results.json too.
 bench: .venv/ready
-	$(BIN)/python -m benchmarks $(if $(PART),--parts '$(PART)')
+	$(BIN)/python -m benchmarks --json benchmark-results.json $(if $(PART),--parts '$(PART)')
 
 # What is lost and what is done twice through faults, by this client and by others; counted on the server.
 faults: .venv/ready
