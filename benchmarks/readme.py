@@ -1,20 +1,24 @@
 """`python -m benchmarks.readme RESULTS [--readme FILE] [--plot FILE] [--curves FILE]`: results into the README.
 
-RESULTS is what `python -m benchmarks --parts peers,typical,curves --json RESULTS` wrote, or some of these parts.
-The README's text between the two markers is replaced by the tables of those that are there: it is never written by
-hand. With `--plot` and `--curves`, the plots of `peers` and of `curves` are drawn too and shown above their tables.
+RESULTS is what `make bench` wrote, or some of its parts. The README's text between the two markers is replaced by
+the tables of those that are there and are shown: it is never written by hand. With `--plot` and `--curves`, the
+plots of `peers` and of `curves` are drawn too and shown above their tables.
 """
 
 import argparse
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from benchmarks import targets
 from benchmarks.beside import plot as clients_plot
 from benchmarks.beside import table as clients_table
 from benchmarks.beside.results import Results
+from benchmarks.bulk.process import Taken
+from benchmarks.bulk.rows import Result, Run
 from benchmarks.curves import plot as curves_plot
 from benchmarks.curves import table as curves_table
 from benchmarks.curves.results import Curves
@@ -31,6 +35,17 @@ class Parts(msgspec.Struct):
     peers: Results | None = None
     typical: Typical | None = None
     curves: Curves | None = None
+    imports: dict[int, list[Taken]] | None = None
+    rows: tuple[list[Result], dict[int, Run]] | None = None
+
+    def targets(self) -> Iterator[targets.Target]:
+        """Those of the parts that are there."""
+        if self.peers is not None:
+            yield from targets.of_calls(self.peers)
+        if self.rows is not None:
+            yield from targets.of_rows(*self.rows)
+        if self.imports is not None:
+            yield from targets.of_imports(self.imports)
 
 
 def shown_of(parts: Parts, plot: str | None, curves: str | None) -> str:
@@ -45,6 +60,8 @@ def shown_of(parts: Parts, plot: str | None, curves: str | None) -> str:
         ValueError: there is none.
     """
     shown = []
+    if held_to := list(parts.targets()):
+        shown.append(targets.table(held_to))
     if parts.peers is not None:
         shown += [f"![CPU time of a call, by client]({plot})"] if plot else []
         shown.append(clients_table.tables(parts.peers))
@@ -54,7 +71,7 @@ def shown_of(parts: Parts, plot: str | None, curves: str | None) -> str:
         shown += [f"![What a unit of work costs as the work grows]({curves})"] if curves else []
         shown.append(curves_table.tables(parts.curves))
     if not shown:
-        raise ValueError("the results hold none of the parts that are shown: peers, typical, curves")
+        raise ValueError("the results hold none of the parts that are shown: peers, typical, curves, imports, rows")
     return "\n\n".join(text.strip() for text in shown)
 
 

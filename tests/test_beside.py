@@ -15,18 +15,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks import peers, readme
+from benchmarks import peers, readme, targets
 from benchmarks.beside import neutral
 from benchmarks.beside import worker as process
 from benchmarks.beside.answers import KEYS, LIST, ONE, PAGE, new_order, order
 from benchmarks.beside.clients import bare, ours, structs
-from benchmarks.beside.contestants import BARE, CONTESTANTS, OURS, Contestant
+from benchmarks.beside.contestants import BARE, CONTESTANTS, OFFICIAL, OURS, Contestant
 from benchmarks.beside.neutral import configuration, standin
 from benchmarks.beside.plot import SERIES, plot
-from benchmarks.beside.results import Codecs, Found, Import, Load, Machine, Results, ratio
+from benchmarks.beside.results import Codecs, Found, Import, Load, Machine, Ratio, Results, ratio
 from benchmarks.beside.run import CALLS, SLOW, Field, loads, worker
 from benchmarks.beside.standin import ORDER, ORDERS, answer_to
 from benchmarks.beside.table import calls_table, parts_table, tables, waits_table
+from benchmarks.bulk.process import Taken
+from benchmarks.bulk.rows import Result, Run
 from benchmarks.curves.plot import plot as curves_plot
 from benchmarks.curves.results import Curve, Curves, Point
 from benchmarks.curves.table import tables as curves_tables
@@ -298,6 +300,43 @@ def test_there_is_no_plot_of_nothing() -> None:
         plot(results_of({}))
 
 
+# --- What it is held to ---------------------------------------------------------------------------------------
+
+
+@given(must=figures, found=figures, at_most=st.booleans())
+def test_a_target_that_is_missed_says_so(must: float, found: float, at_most: bool) -> None:
+    middle = Ratio(found, found / 2, found * 2)
+    *_, cell, other = targets.Target("speed", must, must, (middle, None), at_most=at_most).row()
+    assert ("missed" in cell) == (found > must if at_most else found < must)
+    assert cell.startswith(f"{found:.2f} ({found / 2:.2f} to {found * 2:.2f})") or found < 0.05
+    assert other == ""
+
+
+def test_the_targets_of_calls_are_taken_over_those_of_whom_they_speak() -> None:
+    held = {one.what: one.found for one in targets.of_calls(RESULTS)}
+    assert held["CPU of a get over bare aiohttp's, 64 at a time"] == ((0.6, 0.5, 1.0), None)
+    assert held["time of the import over that of aiohttp and msgspec"] == ((1.0, 1.0, 1.0), None)
+    share = held["of the possible 10,240 gets a second, the server takes 50 ms"][0]
+    assert share == pytest.approx((1000 / 102.4,) * 3)
+    others = [found for what, found in held.items() if "official" in what or "generator" in what or "tuned" in what]
+    assert others == [(None, None)] * 8  # they were not measured
+    both = results_of({OURS: [50.0], OFFICIAL: [500.0]})
+    speeds = [one.found[0] for one in targets.of_calls(both) if "official" in one.what]
+    assert speeds == [(1.0, 1.0, 1.0)] * 4
+
+
+def test_the_targets_of_many_orders_are_this_client_s() -> None:
+    grown = {10_000: Run(9e5, 1.0, 40.0), 1_000_000: Run(8e5, 1.0, 43.0)}
+    of_rows = targets.of_rows(
+        [Result("ours", "structs", 7e5, 1.0, 3.0), Result("csv", "structs", 3e5, 1.0, 9.0)], grown
+    )
+    of_imports = targets.of_imports({10_000: [Taken(peak_mib=40.0)], 1_000_000: [Taken(peak_mib=101.0)]})
+    shown = targets.table([*of_rows, *of_imports])
+    assert "| typed rows a second of an export of 1,000,000 | ≥ 400,000 | ≥ 580,000 | 700,000 | |" in shown
+    assert "rows of an export more than for 10,000 | ≤ 60 MiB | ≤ 0 MiB | 3 MiB | |" in shown
+    assert "orders by `import_all` more than for 10,000 | ≤ 60 MiB | ≤ 0 MiB | 61 MiB, missed | |" in shown
+
+
 # --- The README -----------------------------------------------------------------------------------------------
 
 
@@ -327,6 +366,7 @@ def test_the_command_writes_the_tables_and_the_plot(tmp_path: Path, monkeypatch:
     readme.main()
     written = page.read_text(encoding="utf-8")
     assert tables(RESULTS).strip() in written
+    assert targets.table(targets.of_calls(RESULTS)) in written
     assert "![CPU time of a call, by client](docs.svg)" in written
     assert "figures of before" not in written
     assert written.endswith(f"{readme.END}\n\nMore.\n")

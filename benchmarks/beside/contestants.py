@@ -10,6 +10,10 @@ CONCURRENCIES: Final = (1, 64, 512)
 BARE: Final = "aiohttp and msgspec by hand"
 BARE_UVLOOP: Final = f"{BARE}, uvloop"
 OURS: Final = "voucherify_async"
+OURS_UVLOOP: Final = f"{OURS}, uvloop"
+TUNED: Final = f"{BARE}, tuned"
+TUNED_UVLOOP: Final = f"{TUNED}, uvloop"
+OFFICIAL: Final = "official SDK, 32 threads"
 GENERATED: Final = "openapi-generator, asyncio"
 # In bytes, see mallopt(3).
 _BLOCKS_KEPT: Final = {"MALLOC_MMAP_THRESHOLD_": "4194304", "MALLOC_TRIM_THRESHOLD_": "8388608"}
@@ -38,15 +42,15 @@ class Contestant(NamedTuple):
 CONTESTANTS: Final[dict[str, Contestant]] = {
     BARE: Contestant("bare", peers.bare_python),
     OURS: Contestant("ours", peers.bare_python),
-    f"{BARE}, tuned": Contestant("tuned", peers.bare_python),
+    TUNED: Contestant("tuned", peers.bare_python),
     # Like a process that has freed a large block before, by chance or as this client does (`heap.py`).
     f"{BARE}, blocks kept": Contestant("bare", peers.bare_python, environ=_BLOCKS_KEPT),
     BARE_UVLOOP: Contestant("bare", peers.bare_python, uvloop=True, beside=BARE_UVLOOP),
-    f"{OURS}, uvloop": Contestant("ours", peers.bare_python, uvloop=True, beside=BARE_UVLOOP),
-    f"{BARE}, tuned, uvloop": Contestant("tuned", peers.bare_python, uvloop=True, beside=BARE_UVLOOP),
+    OURS_UVLOOP: Contestant("ours", peers.bare_python, uvloop=True, beside=BARE_UVLOOP),
+    TUNED_UVLOOP: Contestant("tuned", peers.bare_python, uvloop=True, beside=BARE_UVLOOP),
     "official SDK, one thread": Contestant("official", peers.official_sdk_python, concurrencies=(1,)),
     # As many threads for 64 calls as for 512: more make it slower.
-    "official SDK, 32 threads": Contestant("official", peers.official_sdk_python, concurrencies=(64, 512)),
+    OFFICIAL: Contestant("official", peers.official_sdk_python, concurrencies=(64, 512)),
     GENERATED: Contestant("generated", peers.generated_client_python),
     "httpx and pydantic": Contestant("httpx_pydantic", peers.httpx_python),
     "floor: asyncio.Protocol by hand": Contestant("floor", peers.bare_python),

@@ -1,5 +1,6 @@
 """What was found, as it is kept in JSON, and the figures that are drawn from it."""
 
+from collections.abc import Sequence
 from statistics import median
 from typing import NamedTuple
 
@@ -85,12 +86,24 @@ class Ratio(NamedTuple):
     most: float
 
 
-def ratio(results: Results, client: str, load: str, figure: str) -> Ratio | None:
-    """A client's figure over the one of whom it is set beside, round by round; None where either is not there."""
-    found = results.clients[client]
-    other = results.clients.get(found.beside)
-    ours, theirs = found.loads.get(load), other.loads.get(load) if other else None
-    if not ours or not theirs:
+def ratio(results: Results, client: str, load: str, figure: str, beside: str | None = None) -> Ratio | None:
+    """A client's figure over another's, round by round; None where either is not there.
+
+    Args:
+        results: of a run.
+        client: whose.
+        load: by call and concurrency.
+        figure: of the load.
+        beside: the other; None for the one that it is set beside.
+    """
+    found = results.clients.get(client)
+    other = found and results.clients.get(beside or found.beside)
+    if not found or not other:
         return None
+    return over(found.loads.get(load, []), other.loads.get(load, []), figure)
+
+
+def over(ours: Sequence[object], theirs: Sequence[object], figure: str) -> Ratio | None:
+    """A figure over another, round by round, as far as both have rounds; None without any."""
     each = [getattr(one, figure) / getattr(base, figure) for one, base in zip(ours, theirs, strict=False)]
-    return Ratio(median(each), min(each), max(each))
+    return Ratio(median(each), min(each), max(each)) if each else None
