@@ -31,10 +31,9 @@ from benchmarks.bulk.process import Taken
 from benchmarks.bulk.rows import Result, Run
 from benchmarks.curves.plot import plot as curves_plot
 from benchmarks.curves.results import Curve, Curves, Point
-from benchmarks.curves.table import tables as curves_tables
+from benchmarks.curves.table import curve_tables
 from benchmarks.peers import UnavailableError
 from benchmarks.typical.results import Counted, Job, Typical
-from benchmarks.typical.table import tables as typical_tables
 from voucherify_async import Order, OrderPage
 
 HERE = Path(sys.executable)
@@ -259,12 +258,13 @@ def test_a_ratio_needs_both() -> None:
 def test_a_table_gives_medians_and_the_ratio_with_its_spread() -> None:
     assert f"| {OURS} | 66 µs (0.60: 0.50 to 1.00), 1,000/s |" in calls_table(RESULTS)
     assert f"| {BARE} | 100 µs, 1,000/s |" in calls_table(RESULTS)
+    assert calls_table(RESULTS, 512).startswith("| 512 calls at a time | get | create | list of 100 |")
 
 
 def test_every_row_of_a_table_has_a_cell_for_each_column() -> None:
     some = results_of({BARE: [100.0], OURS: [50.0]})
     del some.clients[OURS].loads["create 64"], some.clients[OURS].loads[SLOW], some.clients[OURS].loads["get 1"]
-    for table in (calls_table(some), waits_table(some), parts_table(some)):
+    for table in (calls_table(some), calls_table(some, 512), waits_table(some), parts_table(some)):
         assert len({line.count("|") for line in table.splitlines()}) == 1
         assert OURS in table
 
@@ -344,95 +344,94 @@ def test_the_targets_of_many_orders_are_this_client_s() -> None:
 def test_what_is_between_the_markers_is_replaced_and_nothing_else(
     before: str, old: str, after: str, shown: str
 ) -> None:
-    once = readme.replaced(f"{before}{readme.BEGIN}{old}{readme.END}{after}", shown)
-    assert once == f"{before}{readme.BEGIN}\n\n{shown.strip()}\n\n{readme.END}{after}"
-    assert readme.replaced(once, shown) == once
+    begin, other = readme.BEGIN.format(name="calls"), readme.BEGIN.format(name="jobs")
+    text = f"{other}{old}{readme.END}{before}{begin}{old}{readme.END}{after}"
+    once = readme.replaced(text, "calls", shown)
+    assert once == f"{other}{old}{readme.END}{before}{begin}\n\n{shown.strip()}\n\n{readme.END}{after}"
+    assert readme.replaced(once, "calls", shown) == once
 
 
-@pytest.mark.parametrize(
-    "text",
-    ["", readme.BEGIN, readme.END, readme.END + readme.BEGIN, (readme.BEGIN + readme.END) * 2],
-)
-def test_a_readme_without_its_markers_is_refused(text: str) -> None:
+@pytest.mark.parametrize("text", ["", "{0}", "{1}", "{1}{0}", "{0}{1}{0}{1}", "{2}{1}"])
+def test_a_page_without_its_markers_is_refused(text: str) -> None:
+    begin, other = readme.BEGIN.format(name="calls"), readme.BEGIN.format(name="jobs")
     with pytest.raises(ValueError, match="needs these two lines"):
-        readme.replaced(text, "table")
+        readme.replaced(text.format(begin, readme.END, other), "calls", "table")
 
 
-def test_the_command_writes_the_tables_and_the_plot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    page, picture, found = tmp_path / "README.md", tmp_path / "docs.svg", tmp_path / "results.json"
-    page.write_text(f"# Title\n\n{readme.BEGIN}\nfigures of before\n{readme.END}\n\nMore.\n", encoding="utf-8")
-    found.write_bytes(msgspec.json.encode({"calls": [1, 2], "peers": RESULTS}))
-    monkeypatch.setattr(sys, "argv", ["readme", str(found), "--readme", str(page), "--plot", str(picture)])
-    readme.main()
-    written = page.read_text(encoding="utf-8")
-    assert tables(RESULTS).strip() in written
-    assert targets.table(targets.of_calls(RESULTS)) in written
-    assert "![CPU time of a call, by client](docs.svg)" in written
-    assert "figures of before" not in written
-    assert written.endswith(f"{readme.END}\n\nMore.\n")
-    assert picture.read_text(encoding="utf-8") == plot(RESULTS)
+def test_the_pages_of_the_project_have_a_place_for_each_table() -> None:
+    for page, name, _ in readme.blocks(PARTS):
+        readme.replaced((peers.ROOT / page).read_text(encoding="utf-8"), name, "table")
 
 
-def command_line(monkeypatch: pytest.MonkeyPatch, folder: Path, parts: dict[str, object], *options: str) -> Path:
-    page, found = folder / "README.md", folder / "results.json"
-    page.write_text(f"{readme.BEGIN}\nold\n{readme.END}\n", encoding="utf-8")
-    found.write_bytes(msgspec.json.encode(parts))
-    monkeypatch.setattr(sys, "argv", ["readme", str(found), "--readme", str(page), *options])
-    return page
-
-
-def test_the_command_writes_the_parts_that_are_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    job = Job(name="sync", work="sync", count=1, rate_limit="1/minute", speed=1.0)
-    typical = Typical([job], {"sync": {OURS: Counted(requests={}, refused=0, seconds=1.0, lost=0, doubled=0)}})
-    line = {OURS: [Point(1, [1.0])], "by hand": [Point(1, [2.0])]}
-    curve = Curve(work="get", size="calls", cost="CPU", by_hand="aiohttp", lines=line)
-    curves = Curves(machine=RESULTS.machine, rounds=1, curves=[curve])
-    picture = tmp_path / "curves.svg"
-    page = command_line(
-        monkeypatch, tmp_path, {"typical": typical, "curves": curves, "levels": {}}, "--curves", str(picture)
-    )
-    readme.main()
-    written = page.read_text(encoding="utf-8")
-    both = (typical_tables(typical).strip(), curves_tables(curves).strip())
-    places = [written.index(one) for one in (both[0], "work grows](curves.svg)", both[1])]
-    assert places == sorted(places)
-    assert picture.read_text(encoding="utf-8") == curves_plot(curves)
-
-
-@pytest.mark.parametrize(
-    ("parts", "options", "message"),
-    [
-        ({"calls": 1}, [], "none of the parts that are shown"),
-        ({"peers": RESULTS}, ["--curves", "c.svg"], "no part `curves`"),
-        ({}, ["--plot", "p.svg"], "no part `peers`"),
-    ],
+LINE = {OURS: [Point(1, [1.0])], "by hand": [Point(1, [2.0])]}
+CURVE = Curve(work="get", size="calls", cost="CPU", by_hand="aiohttp", lines=LINE)
+CURVES = Curves(machine=RESULTS.machine, rounds=1, curves=[CURVE])
+JOB = Job(name="sync", work="sync", count=1, rate_limit="1/minute", speed=1.0)
+PARTS = readme.Parts(
+    peers=RESULTS,
+    typical=Typical([JOB], {"sync": {OURS: Counted(requests={}, refused=0, seconds=1.0, lost=0, doubled=0)}}),
+    curves=CURVES,
+    imports={10_000: [Taken(peak_mib=40.0)], 1_000_000: [Taken(peak_mib=41.0)]},
+    rows=(
+        [Result("ours", "structs", 7e5, 1.0, 3.0)],
+        {10_000: Run(9e5, 1.0, 40.0), 1_000_000: Run(8e5, 1.0, 43.0)},
+    ),
 )
-def test_the_command_says_what_is_not_there_and_writes_nothing(
-    parts: dict[str, object],
-    options: list[str],
-    message: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+
+
+def pages(folder: Path, monkeypatch: pytest.MonkeyPatch, results: object) -> tuple[Path, Path]:
+    """Pages with a place for each table, and the command line for these results."""
+    (folder / "docs/pictures").mkdir(parents=True)
+    found = folder / "results.json"
+    found.write_bytes(msgspec.json.encode(results))
+    for page in (readme.README, readme.FIGURES):
+        names = dict.fromkeys(name for of, name, _ in readme.blocks(PARTS) if of == page)
+        places = "\n".join(f"{readme.BEGIN.format(name=name)}\n{name} of before\n{readme.END}" for name in names)
+        (folder / page).write_text(f"# Title\n\n{places}\n\nMore.\n", encoding="utf-8")
+    monkeypatch.setattr(sys, "argv", ["readme", str(found), "--root", str(folder)])
+    return folder / readme.README, folder / readme.FIGURES
+
+
+def test_the_command_writes_the_tables_and_the_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, figures = pages(tmp_path, monkeypatch, PARTS)
+    readme.main()
+    written, more = first.read_text(encoding="utf-8"), figures.read_text(encoding="utf-8")
+    assert "of before" not in written + more
+    assert written.endswith(f"{readme.END}\n\nMore.\n")
+    assert "CPU of a get over bare aiohttp's" in written
+    assert "orders by `import_all` more than for 10,000" in written
+    assert f"![CPU time of a call, by client](docs/pictures/calls.svg)\n\n{calls_table(RESULTS)}" in written
+    assert calls_table(RESULTS, 512) in more
+    assert curve_tables(CURVES) in more
+    assert (tmp_path / readme.CALLS).read_text(encoding="utf-8") == plot(RESULTS)
+    assert (tmp_path / readme.CURVES).read_text(encoding="utf-8") == curves_plot(CURVES)
+
+
+def test_the_command_leaves_the_tables_of_other_parts_as_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    page = command_line(monkeypatch, tmp_path, parts, *options)
-    before = page.read_text(encoding="utf-8")
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(SystemExit):
-        readme.main()
-    assert message in capsys.readouterr().err
-    assert page.read_text(encoding="utf-8") == before
-    assert not list(tmp_path.glob("*.svg"))
+    first, figures = pages(tmp_path, monkeypatch, {"peers": RESULTS, "levels": {}})
+    readme.main()
+    left = [
+        name for name in ("targets", "calls", "jobs", "curves") if f"{name} of before" in first.read_text("utf-8")
+    ]
+    assert left == ["targets", "jobs", "curves"]  # the targets are of a whole run
+    assert "calls of before" not in figures.read_text(encoding="utf-8")
+    assert not (tmp_path / readme.CURVES).exists()
 
 
-def test_the_command_leaves_a_readme_without_markers_as_it_is(
+def test_the_command_writes_nothing_without_a_part_that_is_shown_or_a_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    page, found = tmp_path / "README.md", tmp_path / "results.json"
-    page.write_text("# Title\n", encoding="utf-8")
-    found.write_bytes(msgspec.json.encode({"peers": RESULTS}))
-    monkeypatch.setattr(sys, "argv", ["readme", str(found), "--readme", str(page)])
+    first, figures = pages(tmp_path / "one", monkeypatch, {"calls": 1})
+    before = first.read_text(encoding="utf-8")
     with pytest.raises(SystemExit):
         readme.main()
-    assert "needs these two lines" in capsys.readouterr().err
-    assert page.read_text(encoding="utf-8") == "# Title\n"
+    assert "none of the parts that are shown" in capsys.readouterr().err
+    first, figures = pages(tmp_path / "other", monkeypatch, {"peers": RESULTS})
+    figures.write_text("# Title\n", encoding="utf-8")
+    with pytest.raises(SystemExit):
+        readme.main()
+    assert "docs/figures.md: the text needs these two lines" in " ".join(capsys.readouterr().err.split())
+    assert first.read_text(encoding="utf-8") == before
+    assert not list((tmp_path / "other").rglob("*.svg"))

@@ -1,6 +1,6 @@
 """The tables, in Markdown."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from statistics import median
 from typing import Final
 
@@ -16,10 +16,10 @@ def rows(head: list[str], body: Iterable[list[str]]) -> str:
     return "\n".join(f"|{'|'.join(f' {cell} ' if cell else ' ' for cell in line)}|" for line in lines)
 
 
-def calls_table(results: Results) -> str:
-    """CPU time a call, over bare aiohttp's, and calls a second, with 64 at a time."""
-    head = ["64 calls at a time", "get", "create", "list of 100"]
-    columns = ("get 64", "create 64", "list 64")
+def calls_table(results: Results, concurrency: int = 64) -> str:
+    """CPU time a call, over bare aiohttp's, and calls a second, with so many at a time."""
+    head = [f"{concurrency} calls at a time" if concurrency > 1 else "call by call", "get", "create", "list of 100"]
+    columns = [f"{call} {concurrency}" for call in ("get", "create", "list")]
     return rows(
         head,
         ([name, *(_cost(results, name, load) for load in columns)] for name in _measured(results, columns)),
@@ -127,7 +127,17 @@ def missing(results: Results) -> str:
     return "\n".join(f"Not measured: {name} ({why})." for name, why in results.missing.items())
 
 
+def short_tables(results: Results) -> str:
+    """What says most."""
+    return "\n\n".join(text for part in (calls_table, where, missing) if (text := part(results)))
+
+
+def more_tables(results: Results) -> str:
+    """What else was found."""
+    few_and_many = (calls_table(results, concurrency) for concurrency in (1, 512))
+    return "\n\n".join([*few_and_many, waits_table(results), parts_table(results)])
+
+
 def tables(results: Results) -> str:
     """All of it."""
-    parts: tuple[Callable[[Results], str], ...] = (calls_table, waits_table, parts_table, where, missing)
-    return "\n\n".join(text for part in parts if (text := part(results))) + "\n"
+    return f"{short_tables(results)}\n\n{more_tables(results)}\n"
