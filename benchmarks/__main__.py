@@ -56,9 +56,11 @@ def main() -> None:
     parts = args.parts.replace("bulk", ",".join(BULK)).split(",")
     if unknown := [part for part in parts if part not in PARTS]:
         parser.error(f"there is no part called {unknown[0]!r}, but {', '.join(PARTS)} and bulk")
-    found = {part: PARTS[part](args.rounds or (3 if part in LONG else 5)) for part in parts}
-    if args.json is not None:
-        args.json.write_bytes(msgspec.json.format(msgspec.json.encode(found)))
+    found = {}
+    for part in parts:
+        found[part] = PARTS[part](args.rounds or (3 if part in LONG else 5))
+        if args.json is not None:  # each time: what took half an hour is not to be lost with the next part
+            args.json.write_bytes(msgspec.json.format(msgspec.json.encode(found)))
 
 
 if __name__ == "__main__":
