@@ -18,6 +18,7 @@ from benchmarks.beside.results import Ratio, Results, over, ratio
 from benchmarks.beside.run import SLOW, SLOW_MS
 from benchmarks.beside.table import NONE, rows
 from benchmarks.bulk.process import Taken
+from benchmarks.bulk.rowreaders import OURS as ROWS
 from benchmarks.bulk.rows import Result, Run
 
 POSSIBLE: Final = 512 / SLOW_MS * 1000
@@ -104,7 +105,7 @@ def _share(results: Results, who: str) -> Ratio | None:
 
 def of_rows(found: list[Result], grown: dict[int, Run]) -> Iterator[Target]:
     """Of `rows`."""
-    speed = next(one.rows_per_second for one in found if one.comes_to == "structs")  # ours is the first
+    speed = next(one.rows_per_second for one in found if one.name == ROWS)
     what = f"typed rows a second of an export of {_MANY:,}"
     yield Target(what, 400_000, 580_000, _one(speed), form="{:,.0f}", at_most=False)
     more = grown[_MANY].peak_mib - grown[_FEW].peak_mib
