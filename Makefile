@@ -40,9 +40,9 @@ docs: .venv-docs/ready
 	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict --quiet
 
 # All parts, three quarters of an hour; or some: make bench PART=calls, PART=peers, PART=bulk, PART=imports,levels. The figures go
-# into benchmark-results.json too.
+# into benchmark-results.json too, those of PART=calls into benchmark-results-calls.json: they do not replace a whole run's.
 bench: .venv/ready
-	$(BIN)/python -m benchmarks --json benchmark-results.json $(if $(PART),--parts '$(PART)')
+	$(BIN)/python -m benchmarks --json 'benchmark-results$(if $(PART),-$(PART)).json' $(if $(PART),--parts '$(PART)')
 
 # What is lost and what is done twice through faults, by this client and by others; counted on the server.
 faults: .venv/ready
