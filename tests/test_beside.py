@@ -26,7 +26,7 @@ from benchmarks.beside.plot import SERIES, plot
 from benchmarks.beside.results import Codecs, Found, Import, Load, Machine, Ratio, Results, ratio
 from benchmarks.beside.run import CALLS, SLOW, Field, loads, worker
 from benchmarks.beside.standin import ORDER, ORDERS, answer_to
-from benchmarks.beside.table import calls_table, parts_table, tables, waits_table
+from benchmarks.beside.table import calls_table, more_tables, parts_table, tables, waits_table
 from benchmarks.bulk.process import Taken
 from benchmarks.bulk.rowreaders import OURS as ROWS
 from benchmarks.bulk.rows import Result, Run
@@ -260,6 +260,13 @@ def test_a_table_gives_medians_and_the_ratio_with_its_spread() -> None:
     assert f"| {OURS} | 66 µs (0.60: 0.50 to 1.00), 1,000/s |" in calls_table(RESULTS)
     assert f"| {BARE} | 100 µs, 1,000/s |" in calls_table(RESULTS)
     assert calls_table(RESULTS, 512).startswith("| 512 calls at a time | get | create | list of 100 |")
+
+
+def test_what_was_measured_in_fewer_rounds_is_told() -> None:
+    some = results_of({BARE: [100.0, 110.0, 90.0], OURS: [50.0, 66.0, 90.0]})
+    assert "fewer rounds" not in more_tables(some)
+    del some.clients[BARE].loads["get 512"][2:]
+    assert f"in fewer rounds than 3: {BARE}: get 512 (2)." in more_tables(some)
 
 
 def test_every_row_of_a_table_has_a_cell_for_each_column() -> None:

@@ -122,6 +122,18 @@ def where(results: Results) -> str:
     )
 
 
+def rounds(results: Results) -> str:
+    """What was not simply measured once in each round."""
+    fewer = [
+        f"{name}: {', '.join(loads)}"
+        for name, found in results.clients.items()
+        if (loads := [f"{load} ({len(done)})" for load, done in found.loads.items() if len(done) < results.rounds])
+    ]
+    note = "Machine, versions and brackets: as in the README. Of the imports of a round, the quickest of three."
+    few = f" Loads that took long, in fewer rounds than {results.rounds}: {'; '.join(fewer)}." if fewer else ""
+    return note + few
+
+
 def missing(results: Results) -> str:
     """Who could not be measured, and why."""
     return "\n".join(f"Not measured: {name} ({why})." for name, why in results.missing.items())
@@ -135,7 +147,7 @@ def short_tables(results: Results) -> str:
 def more_tables(results: Results) -> str:
     """What else was found."""
     few_and_many = (calls_table(results, concurrency) for concurrency in (1, 512))
-    return "\n\n".join([*few_and_many, waits_table(results), parts_table(results)])
+    return "\n\n".join([*few_and_many, waits_table(results), parts_table(results), rounds(results)])
 
 
 def tables(results: Results) -> str:
