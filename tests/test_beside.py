@@ -20,13 +20,13 @@ from benchmarks.beside import neutral
 from benchmarks.beside import worker as process
 from benchmarks.beside.answers import KEYS, LIST, ONE, PAGE, new_order, order
 from benchmarks.beside.clients import bare, ours, structs
-from benchmarks.beside.contestants import BARE, CONTESTANTS, OFFICIAL, OURS, Contestant
+from benchmarks.beside.contestants import BARE, CONTESTANTS, KEPT, OFFICIAL, OURS, Contestant
 from benchmarks.beside.neutral import configuration, standin
 from benchmarks.beside.plot import SERIES, plot
 from benchmarks.beside.results import Codecs, Found, Import, Load, Machine, Ratio, Results, ratio
 from benchmarks.beside.run import CALLS, SLOW, Field, loads, worker
 from benchmarks.beside.standin import ORDER, ORDERS, answer_to
-from benchmarks.beside.table import calls_table, more_tables, parts_table, tables, waits_table
+from benchmarks.beside.table import calls_table, more_tables, parts_table, tables, waits_table, where
 from benchmarks.bulk.process import Taken
 from benchmarks.bulk.rowreaders import OURS as ROWS
 from benchmarks.bulk.rows import Result, Run
@@ -260,6 +260,11 @@ def test_a_table_gives_medians_and_the_ratio_with_its_spread() -> None:
     assert f"| {OURS} | 66 µs (0.60: 0.50 to 1.00), 1,000/s |" in calls_table(RESULTS)
     assert f"| {BARE} | 100 µs, 1,000/s |" in calls_table(RESULTS)
     assert calls_table(RESULTS, 512).startswith("| 512 calls at a time | get | create | list of 100 |")
+
+
+def test_what_is_left_without_the_kept_blocks_is_told() -> None:
+    assert "(this client over it: 0.80, 0.80, 0.80)." in where(results_of({KEPT: [50.0], OURS: [40.0]}))
+    assert "over it:" not in where(RESULTS)
 
 
 def test_what_was_measured_in_fewer_rounds_is_told() -> None:

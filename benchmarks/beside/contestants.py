@@ -13,6 +13,7 @@ OURS: Final = "voucherify_async"
 OURS_UVLOOP: Final = f"{OURS}, uvloop"
 TUNED: Final = f"{BARE}, tuned"
 TUNED_UVLOOP: Final = f"{TUNED}, uvloop"
+KEPT: Final = f"{BARE}, blocks kept"
 OFFICIAL: Final = "official SDK, 32 threads"
 GENERATED: Final = "openapi-generator, asyncio"
 # In bytes, see mallopt(3).
@@ -44,7 +45,7 @@ CONTESTANTS: Final[dict[str, Contestant]] = {
     OURS: Contestant("ours", peers.bare_python),
     TUNED: Contestant("tuned", peers.bare_python),
     # Like a process that has freed a large block before, by chance or as this client does (`heap.py`).
-    f"{BARE}, blocks kept": Contestant("bare", peers.bare_python, environ=_BLOCKS_KEPT),
+    KEPT: Contestant("bare", peers.bare_python, environ=_BLOCKS_KEPT),
     BARE_UVLOOP: Contestant("bare", peers.bare_python, uvloop=True, beside=BARE_UVLOOP),
     OURS_UVLOOP: Contestant("ours", peers.bare_python, uvloop=True, beside=BARE_UVLOOP),
     TUNED_UVLOOP: Contestant("tuned", peers.bare_python, uvloop=True, beside=BARE_UVLOOP),

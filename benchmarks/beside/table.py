@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from statistics import median
 from typing import Final
 
+from benchmarks.beside.contestants import KEPT, OURS
 from benchmarks.beside.results import Found, Results, ratio
 
 NONE: Final = ""
@@ -110,12 +111,14 @@ def where(results: Results) -> str:
     for found in results.clients.values():
         versions |= {name: found.versions[name] for name in _PACKAGES if name in found.versions}
     packages = ", ".join(f"{name} {version}" for name, version in versions.items() if name != "generated_client")
+    over = [ratio(results, OURS, f"{call} 64", "cpu_us", KEPT) for call in ("get", "create", "list")]
+    kept = f" (this client over it: {', '.join(f'{one.median:.2f}' for one in over if one)})" if all(over) else ""
     pinned = "server and client on a core each" if here.pinned else "server and client not pinned to cores"
     return (
         f"{here.cpu}, {here.cores} cores, {here.system}, Python {here.python}, {packages}; {here.server} with "
         f"fixed answers, {pinned}; medians of {results.rounds} interleaved rounds, each in fresh processes. In "
         "brackets, CPU time over bare aiohttp's on the same loop: median, least and greatest of the rounds. Blocks "
-        "kept: with glibc told to keep the blocks that answers are read into, as this client tells it. The "
+        f"kept: with glibc told to keep the blocks that answers are read into, as this client tells it{kept}. The "
         "official SDK's 32 threads do 64 calls and 512 alike; what a call waits for a thread is not counted. A "
         "server that sleeps between requests, as this one does, makes sending dearer on virtual machines, for all "
         "clients alike."
