@@ -144,7 +144,7 @@ def imports_ms(rounds: int) -> tuple[list[float], list[float]]:
 def import_ms(modules: str) -> float:
     """How long a fresh interpreter takes for these imports, in milliseconds: the quickest of three."""
     code = f"import time; t = time.perf_counter(); {modules}; print((time.perf_counter() - t) * 1000)"
-    run = [sys.executable, "-c", code]
+    run = [sys.executable, "-E", "-c", code]  # whatever is set for Python here, such as to keep nothing compiled
     return min(float(subprocess.run(run, capture_output=True, check=True, text=True).stdout) for _ in range(3))
 
 
