@@ -104,6 +104,9 @@ def ratio(results: Results, client: str, load: str, figure: str, beside: str | N
 
 
 def over(ours: Sequence[object], theirs: Sequence[object], figure: str) -> Ratio | None:
-    """A figure over another, round by round, as far as both have rounds; None without any."""
+    """A figure over another, round by round, as far as both have rounds; None without any.
+
+    One of them may have the first rounds alone: what takes long is not done in all.
+    """
     each = [getattr(one, figure) / getattr(base, figure) for one, base in zip(ours, theirs, strict=False)]
     return Ratio(median(each), min(each), max(each)) if each else None
