@@ -157,6 +157,12 @@ def test_a_frame_is_what_its_rows_are(
     assert len(expected) == len(table)
 
 
+@pytest.mark.parametrize("begin", ["x\x01", "x^", "x\u0680"])
+def test_rows_that_begin_like_something_packed_are_read_as_they_are(begin: str) -> None:
+    data = f"source_id,amount\n{begin}1,5\n{begin}2,6\n".encode()
+    assert frame_of(data, len(data)).rows() == [(f"{begin}1", 5), (f"{begin}2", 6)]
+
+
 async def test_a_frame_goes_on_where_it_broke_off(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(frames, "_BLOCK_BYTES", 10_000)
     async with raw_server(None) as server:

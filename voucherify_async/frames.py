@@ -29,6 +29,8 @@ _BLOCK_BYTES: Final = 4 * 1024 * 1024
 # A cell in quotes, from its beginning to its end. If all quotes are in their places, no other ones are left. It
 # begins with the quote itself, because signs are searched for much faster than places between them.
 _QUOTED: Final = re.compile(rb'"(?<![^,\n]")(?:[^"]++|"")*+"(?![^,\r\n])')
+# How zlib, gzip and zstd begin. polars unpacks what begins so, and a text may: with `x^`, for instance.
+_PACKED: Final = (b"x\x01", b"x^", b"x\x9c", b"x\xda", b"\x1f\x8b", b"\x28\xb5\x2f\xfd")
 _TIME: Final = pl.Datetime("us", "UTC")
 _TIME_FORMAT: Final = "%Y-%m-%dT%H:%M:%S%.fZ"
 _TIMES: Final[dict[str, Any]] = dict.fromkeys(("created_at", "updated_at"), list[AwareTime | None])
@@ -126,7 +128,8 @@ class FrameBlocks:
         outside = _QUOTED.sub(b"", rows) if b'"' in rows else rows
         breaks, returns = outside.count(b"\n"), outside.count(b"\r")
         return (
-            len(self._names) > 1  # with one column, an empty line would pass for an empty cell
+            not rows.startswith(_PACKED)
+            and len(self._names) > 1  # with one column, an empty line would pass for an empty cell
             and outside.endswith(b"\n")
             and b'"' not in outside
             and outside.count(b",") == breaks * (len(self._names) - 1)
