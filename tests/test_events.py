@@ -330,6 +330,20 @@ async def test_the_log_has_a_line_for_each_attempt_and_each_wait(
     assert emulator.app_token not in caplog.text
 
 
+async def test_calls_that_wait_in_line_do_not_fill_the_log(
+    emulator: Emulator, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "voucherify_async")
+    emulator.faults.add(Fault(kind="status", status=429, headers={"Retry-After": "7"}))
+    async with emulator.client(clock=clock, retry=RetryPolicy(max_attempts=1)) as client:
+        with pytest.raises(RateLimitError):
+            await client.orders.list()
+        await asyncio.gather(*(client.orders.list() for _ in range(20)))
+    (pause,) = lines(caplog, logging.INFO)
+    assert pause == "the rate limit is used up: nothing is sent for 7.00 s"
+    assert lines(caplog, logging.DEBUG).count("GET /v1/orders: waits until the rate limit lets it") == 20
+
+
 async def test_jobs_are_in_the_log(
     emulator: Emulator, client: VoucherifyClient, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -1,7 +1,8 @@
 """Where events go: to the log, and to the function that a user gave.
 
-The logger is `voucherify_async`: at DEBUG a line for each attempt, at INFO one for each repeat and each wait. What
-is written is chosen one by one below; keys, tokens, queries and bodies are not known here.
+The logger is `voucherify_async`: at INFO a line for each repeat and each pause for the limit, at DEBUG one for each
+attempt and each call that waits in line. What is written is chosen one by one below; keys, tokens, queries and
+bodies are not known here.
 """
 
 import inspect
@@ -44,6 +45,8 @@ _WAITS_FOR: Final = {
     "repeat": "before it is sent again",
     "retry_budget": "for its turn to be sent again",
 }
+# Nothing went wrong, and a run that keeps to a limit has such a wait for nearly each of its orders.
+_IN_LINE: Final[frozenset[WaitReason]] = frozenset({"rate_limit", "pool"})
 
 
 def shown_headers(headers: Mapping[str, str]) -> dict[str, str]:
@@ -200,7 +203,8 @@ def _write(event: Event) -> None:
             told = "".join(f", {name}: {value}" for name, value in headers.items())
             _log.debug("%s %s: attempt %d: %s in %.3f s%s", call.method, call.path, attempt, outcome, elapsed, told)
         case Waiting(call, reason, seconds, attempts, error):
-            _log.info(
+            _log.log(
+                logging.DEBUG if reason in _IN_LINE else logging.INFO,
                 "%s %s: waits %s%s%s",
                 call.method,
                 call.path,
