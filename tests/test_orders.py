@@ -159,7 +159,9 @@ MANY_ITEMS = [OrderItem(quantity=1, price=1)] * 501
         (NewOrder(amount="20.00"), "order.amount"),  # type: ignore[arg-type]
         (NewOrder(items=[OrderItem(quantity=1.5)]), "order.items[0].quantity"),  # type: ignore[arg-type]
         (NewOrder(customer=Customer(source_id="")), "order.customer.source_id"),
-        (NewOrder(metadata={"x": object()}), "order"),
+        (NewOrder(metadata={"x": object()}), "order.metadata['x']"),
+        (NewOrder(metadata={"x": [{"y": "\ud800"}]}), "order.metadata['x'][0]['y']"),
+        (NewOrder(metadata={"x": {(1, 2): 3}}), "order.metadata['x']"),
         (NewOrder(metadata={"x": [{"y": float("nan")}]}), "order.metadata['x'][0]['y']"),
         (NewOrder(metadata={"when": NAIVE}), "order.metadata['when']"),
         (NewOrder(metadata={"price": Decimal("1.5")}), "order.metadata['price']"),
@@ -177,9 +179,22 @@ async def test_a_bad_order_is_refused_before_sending(
     with pytest.raises(ConfigurationError) as caught:
         await client.orders.create(order)
     assert caught.value.argument == argument
-    with pytest.raises(ValueError, match=r"^orders"):
+    with pytest.raises(ConfigurationError) as caught:
         await client.orders.import_orders([NewOrder(source_id="fine"), order])
+    assert caught.value.argument == f"orders[1]{argument.removeprefix('order')}"
     assert emulator.requests == []
+
+
+async def test_money_that_is_a_decimal_is_called_one(client: VoucherifyClient) -> None:
+    with pytest.raises(ConfigurationError, match=r"^order\.amount: JSON has no Decimal; write it as a number"):
+        await client.orders.create(NewOrder(amount=Decimal("20.00")))  # type: ignore[arg-type]
+
+
+async def test_what_holds_itself_is_refused(client: VoucherifyClient) -> None:
+    endless: dict[str, object] = {}
+    endless["x"] = endless
+    with pytest.raises(ConfigurationError, match=r"^order\.metadata\['x'\].*: cannot be written as JSON"):
+        await client.orders.create(NewOrder(metadata=endless))
 
 
 class Kind(enum.StrEnum):
@@ -323,7 +338,7 @@ async def test_an_import_takes_2000_orders_and_no_more(emulator: Emulator, clien
             {"filters": {"created_at": {"conditions": {"$after": [NAIVE]}}}},
             "filters['created_at']['conditions']['$after'][0]",
         ),
-        ({"filters": {"amount": {"conditions": {"$is": object()}}}}, "filters"),
+        ({"filters": {"amount": {"conditions": {"$is": object()}}}}, "filters['amount']['conditions']['$is']"),
         (
             {"filters": {"amount": {"conditions": {"$is": [float("inf")]}}}},
             "filters['amount']['conditions']['$is'][0]",
@@ -331,7 +346,7 @@ async def test_an_import_takes_2000_orders_and_no_more(emulator: Emulator, clien
         ({"filters": "x"}, "filters"),
         ({"fields": {"id": 1}}, "fields"),
         ({"fields": 5}, "fields"),
-        ({"fields": ["metadata.\ud800"]}, "fields"),
+        ({"fields": ["metadata.\ud800"]}, "fields[0]"),
     ],
 )
 async def test_a_bad_export_is_refused_before_sending(

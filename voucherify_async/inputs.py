@@ -7,7 +7,7 @@ misfit. If what is read is not what was handed in, a walk finds what is changed 
 import datetime
 import decimal
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 import msgspec
@@ -26,6 +26,8 @@ def _base_value(value: object) -> object:
 _encode = msgspec.json.Encoder(enc_hook=_base_value).encode
 
 _PLAIN: Final = frozenset({str, int, bool, type(None), msgspec.UnsetType})
+_UNWRITABLE: Final = (msgspec.MsgspecError, TypeError, ValueError, OverflowError, RecursionError)
+_DEEPEST_NAMED: Final = 16  # of what holds itself there is no innermost part
 _FREE: Final = frozenset({"metadata"})  # fields whose content is the user's own
 
 
@@ -46,18 +48,47 @@ def checked_json(argument: str, value: object, check: Callable[[bytes], object],
     """
     try:
         body = _encode(value)
-        if check(body) != value:
+        try:
+            kept = check(body) == value
+        except msgspec.ValidationError:
+            # It says more: that something is a Decimal, and not that it is a string where a number belongs.
+            _refuse_changed(argument, value, free=free)
+            raise
+        if not kept:
             _refuse_changed(argument, value, free=free)
     except msgspec.ValidationError as error:
         problem, marker, place = str(error).rpartition(" - at `$")
         raise ConfigurationError(
             f"{argument}{place.rstrip('`')}" if marker else argument, problem if marker else str(error)
         ) from None
-    except ConfigurationError:
-        raise
-    except (msgspec.MsgspecError, TypeError, ValueError, OverflowError, RecursionError) as error:
-        raise ConfigurationError(argument, f"cannot be written as JSON: {error}") from None
+    except ConfigurationError as error:
+        raise error from None
+    except _UNWRITABLE as error:
+        raise ConfigurationError(_unwritable(argument, value), f"cannot be written as JSON: {error}") from None
     return body
+
+
+def _unwritable(place: str, value: object, depth: int = _DEEPEST_NAMED) -> str:
+    """Where it is that JSON cannot be written: the first part of a part that cannot be by itself."""
+    for inner, part in _parts(place, value) if depth else ():
+        try:
+            _encode(part)
+        except _UNWRITABLE:
+            return _unwritable(inner, part, depth - 1)
+    return place
+
+
+def _parts(place: str, value: object) -> Iterator[tuple[str, object]]:
+    if isinstance(value, msgspec.Struct):
+        for name in value.__struct_fields__:
+            if (part := getattr(value, name)) is not msgspec.UNSET:  # which has no form by itself
+                yield f"{place}.{name}", part
+    elif isinstance(value, (list, tuple, set, frozenset)):
+        for index, part in enumerate(value):
+            yield f"{place}[{index}]", part
+    elif isinstance(value, Mapping):
+        for name, part in value.items():
+            yield f"{place}[{name!r}]", part
 
 
 def _refuse_changed(place: str, value: object, *, free: bool) -> None:
