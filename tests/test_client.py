@@ -2,7 +2,7 @@
 
 import ssl
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 
@@ -10,6 +10,7 @@ from tests.fakes import http, raw_server
 from voucherify_async import (
     ApiKeyAuth,
     BearerAuth,
+    ClientOptions,
     ConfigurationError,
     PoolLimits,
     RetryPolicy,
@@ -102,6 +103,13 @@ async def test_from_env(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(ConfigurationError, match="VOUCHERIFY_APP_TOKEN"):
         VoucherifyClient.from_env()
     assert VoucherifyClient.from_env(auth=ApiKeyAuth("i", "t"))
+
+
+def test_options_that_are_handed_on_are_those_of_the_client() -> None:
+    given = get_type_hints(VoucherifyClient.__init__)
+    del given["return"]
+    assert get_type_hints(ClientOptions) == given
+    assert ClientOptions.__required_keys__ == frozenset()
 
 
 async def test_views_share_what_is_shared_and_keep_the_rest_apart() -> None:

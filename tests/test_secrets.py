@@ -188,7 +188,7 @@ async def test_an_error_that_is_none_of_ours_shows_no_headers() -> None:
         lambda: VoucherifyClient("hush-id", "hush-token\n"),
         lambda: VoucherifyClient("hush-id", "hush-token", proxy="ftp://user:hush@host"),
         lambda: VoucherifyClient("hush-id", auth=BearerAuth("hush-token")),
-        lambda: VoucherifyClient.from_env(app_id="hush-id", timeouts=5),
+        lambda: VoucherifyClient.from_env(app_id="hush-id", timeouts=5),  # type: ignore[arg-type]
         lambda: VoucherifyClient("i", "t").with_options(headers={"X-Mine": "hush\n"}),
         lambda: ApiKeyAuth("hush-id", "hush-token", app_id_prefix=""),
         lambda: BearerAuth("hush\n"),

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from voucherify_async.bulk.reports import BulkProgress, BulkReport, OrderFailure
     from voucherify_async.call import ApiResponse
     from voucherify_async.client import VoucherifyClient
+    from voucherify_async.clientoptions import ClientOptions
     from voucherify_async.clock import Clock
     from voucherify_async.errors import (
         ApiError,
@@ -101,6 +102,7 @@ __all__ = [
     "BulkReport",
     "BulkStoppedError",
     "ClientClosedError",
+    "ClientOptions",
     "Clock",
     "ConfigurationError",
     "ConflictError",
@@ -173,7 +175,7 @@ __all__ = [
 # In this order: the client imports most of what the others hold.
 _HOMES = (
     *("client", "auth", "call", "clock", "errors", "jobs", "options", "ratelimit", "bulk.reports"),
-    *("models.jobs", "models.oauth", "models.orders", "listing", "sources"),
+    *("models.jobs", "models.oauth", "models.orders", "listing", "sources", "clientoptions"),
 )
 
 if not TYPE_CHECKING:  # a checker would take any name for one that is there

@@ -4,7 +4,7 @@ import os
 import ssl
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, Unpack, overload
 
 import aiohttp
 import msgspec
@@ -35,6 +35,9 @@ from voucherify_async.urls import (
     query_string,
 )
 from voucherify_async.wire import checked_header_name, checked_header_value, client_headers
+
+if TYPE_CHECKING:
+    from voucherify_async.clientoptions import ClientOptions
 
 T = TypeVar("T")
 
@@ -168,7 +171,7 @@ class VoucherifyClient:
 
     @classmethod
     @hushed
-    def from_env(cls, **overrides: Any) -> Self:
+    def from_env(cls, **overrides: "Unpack[ClientOptions]") -> Self:
         """A client with its keys and its place from the environment.
 
         It reads `VOUCHERIFY_APP_ID`, `VOUCHERIFY_APP_TOKEN`, `VOUCHERIFY_BASE_URL` and `VOUCHERIFY_CLUSTER`.
@@ -179,7 +182,7 @@ class VoucherifyClient:
         Raises:
             ConfigurationError: a variable is missing or does not fit.
         """
-        given = dict(overrides)
+        given: dict[str, Any] = {**overrides}
         variables: dict[str, str] = {}
         if given.get("auth") is None:
             variables |= {"app_id": "VOUCHERIFY_APP_ID", "app_token": "VOUCHERIFY_APP_TOKEN"}

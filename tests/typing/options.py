@@ -2,7 +2,7 @@
 
 import ssl
 from collections.abc import Mapping
-from typing import assert_type
+from typing import Unpack, assert_type
 
 import aiohttp
 
@@ -10,6 +10,7 @@ from voucherify_async import (
     ApiKeyAuth,
     Auth,
     BearerAuth,
+    ClientOptions,
     Clock,
     HeaderRateLimiter,
     OAuthAuth,
@@ -119,6 +120,11 @@ def protocols() -> tuple[Auth, RateLimiter, Clock]:
     return Signs(), Lets(), Ticks()
 
 
+def of_the_shop(**options: Unpack[ClientOptions]) -> VoucherifyClient:
+    options.setdefault("app_info", "shop/1.0")
+    return VoucherifyClient.from_env(**options)
+
+
 async def clients(session: aiohttp.ClientSession, context: ssl.SSLContext) -> None:
     client = VoucherifyClient(
         auth=OAuthAuth("id", "token", scope="api"),
@@ -143,6 +149,8 @@ async def clients(session: aiohttp.ClientSession, context: ssl.SSLContext) -> No
     assert_type(view, VoucherifyClient)
     client.with_options(timeout=Timeouts())
     assert_type(VoucherifyClient.from_env(cluster="as"), VoucherifyClient)
+    VoucherifyClient.from_env(timeouts=5)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    VoucherifyClient.from_env(timeout=Timeouts())  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
     async with VoucherifyClient("id", "token", base_url="https://x.api.voucherify.io") as opened:
         assert_type(opened, VoucherifyClient)
     for auth in (

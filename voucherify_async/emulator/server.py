@@ -7,7 +7,7 @@ import re
 from collections.abc import Coroutine
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, Unpack
 
 from aiohttp import StreamReader, web
 from aiohttp.abc import AbstractStreamWriter
@@ -25,7 +25,7 @@ from voucherify_async.emulator.jobs import ImportEnd
 from voucherify_async.emulator.project import Project, TimeSource
 
 if TYPE_CHECKING:
-    from voucherify_async import VoucherifyClient
+    from voucherify_async import ClientOptions, VoucherifyClient
 
 __all__ = ["Emulator"]
 
@@ -218,12 +218,14 @@ class Emulator:
                 await asyncio.sleep(0)
                 self._project.close()
 
-    def client(self, **overrides: Any) -> VoucherifyClient:
+    def client(self, **overrides: Unpack[ClientOptions]) -> VoucherifyClient:
         """A client with this emulator's keys and address; `overrides` are options of `VoucherifyClient`."""
         from voucherify_async import VoucherifyClient  # noqa: PLC0415 - the emulator shares nothing with the client
 
-        keys = {} if "auth" in overrides else {"app_id": self.app_id, "app_token": self.app_token}
-        return VoucherifyClient(**{**keys, "base_url": self.url, **overrides})
+        given: ClientOptions = {"base_url": self.url}
+        if "auth" not in overrides:
+            given |= {"app_id": self.app_id, "app_token": self.app_token}
+        return VoucherifyClient(**(given | overrides))
 
     @property
     def effects(self) -> Effects:
