@@ -736,6 +736,20 @@ async def test_a_failed_export_is_an_error(emulator: Emulator, client: Voucherif
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.parametrize("path", ["", None, 3, b"orders.csv", "orders\0.csv"])
+async def test_a_bad_argument_is_refused_before_a_look_at_the_job(
+    client: VoucherifyClient, emulator: Emulator, path: Any
+) -> None:
+    job = await client.orders.create_export()
+    with pytest.raises(ConfigurationError, match=r"^path"):
+        await job.download(path)
+    with pytest.raises(ConfigurationError, match=r"^on_progress: must be a function, not int"):
+        await job.download("orders.csv", on_progress=3)  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError, match=r"^on_progress: must be a function, not str"):
+        await job.wait(on_progress="print")  # type: ignore[arg-type]
+    assert len(emulator.requests) == 1
+
+
 async def test_a_download_is_the_whole_file(client: VoucherifyClient, tmp_path: Path) -> None:
     await filled(client)
     job = await client.orders.create_export(fields=["source_id", "amount"], order="created_at")

@@ -19,7 +19,7 @@ from voucherify_async.errors import (
     PermissionDeniedError,
 )
 from voucherify_async.models.jobs import AsyncAction, Export, ImportResult, import_result
-from voucherify_async.options import check_seconds
+from voucherify_async.options import check_file, check_function, check_seconds
 from voucherify_async.outcome import Download
 from voucherify_async.poller import Poller, Watch
 from voucherify_async.resources.exports import Exports
@@ -87,11 +87,12 @@ class _Job(Generic[S, R]):
             JobTimeoutError: the time ran out; the job goes on.
             JobError: the job cannot be followed, its cause tells why.
             ClientClosedError: the client was closed meanwhile.
-            ConfigurationError: the timeout is no positive number.
+            ConfigurationError: an argument does not fit.
 
         Repeated after a failure: looks are; the job is not started again.
         """
         check_seconds("timeout", timeout)
+        check_function("on_progress", on_progress)
         snapshots = Snapshots(self._poller, self._watch, timeout, last_only=on_progress is None)
         with self._poller.telling(self._watch):
             async for snapshot in snapshots:
@@ -251,6 +252,7 @@ class ExportJob(_Job[Export, Export]):
             The path.
 
         Raises:
+            ConfigurationError: an argument does not fit.
             ExportFailedError, JobTimeoutError, JobError: as `wait`.
             ApiError, ConnectError, RequestTimeoutError, DecodeError: the file could not be fetched.
             ClientClosedError: the client was closed meanwhile.
@@ -263,6 +265,8 @@ class ExportJob(_Job[Export, Export]):
         """
         from voucherify_async.exportfile import write_file  # noqa: PLC0415 - spares importing it with the client
 
+        check_file("path", path)
+        check_function("on_progress", on_progress)
         return await write_file(
             Path(path),
             ready=lambda: self.wait(timeout=timeout),

@@ -1,6 +1,7 @@
 """The client's options: frozen, named, and checked when they are made."""
 
 import math
+from os import PathLike, fspath
 from typing import Literal, TypeAlias, get_args
 
 import msgspec
@@ -36,6 +37,21 @@ def check_choice(argument: str, value: object, choices: object) -> None:
         return
     if value not in (allowed := get_args(choices)):
         raise ConfigurationError(argument, f"must be one of {', '.join(map(str, allowed))}, not {value!r}")
+
+
+def check_function(argument: str, value: object) -> None:
+    """Refuse what cannot be called. None stands for not given."""
+    if value is not None and not callable(value):
+        raise ConfigurationError(argument, f"must be a function, not {type(value).__name__}")
+
+
+def check_file(argument: str, path: object) -> None:
+    """Refuse what is no path of a file."""
+    name = fspath(path) if isinstance(path, PathLike) else path
+    if not isinstance(name, str):
+        raise ConfigurationError(argument, f"must be the path of a file, not {type(path).__name__}")
+    if not name or "\0" in name:
+        raise ConfigurationError(argument, f"cannot be the path of a file: {name!r}")
 
 
 class Timeouts(msgspec.Struct, frozen=True, kw_only=True):

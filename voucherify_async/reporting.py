@@ -28,6 +28,7 @@ from voucherify_async.events import (
     Waiting,
     WaitReason,
 )
+from voucherify_async.options import check_function
 from voucherify_async.outcome import State
 
 Emit: TypeAlias = Callable[[Event], None]
@@ -65,8 +66,7 @@ class Reporter:
     """
 
     def __init__(self, on_event: Callable[[Event], object] | None) -> None:
-        if on_event is not None and not callable(on_event):
-            raise ConfigurationError("on_event", f"must be a function, not {type(on_event).__name__}")
+        check_function("on_event", on_event)
         if inspect.iscoroutinefunction(on_event):
             raise ConfigurationError("on_event", "must be a plain function: nothing would await it")
         self._on_event = on_event

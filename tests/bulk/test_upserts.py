@@ -286,6 +286,27 @@ async def test_a_source_that_is_cancelled_is_not_at_its_end(client: VoucherifyCl
     assert told(await client.orders.upsert_all(some(5), checkpoint=state)) == (5, 5, 0, 1)
 
 
+@pytest.mark.parametrize("method", ["upsert_all", "import_all"])
+@pytest.mark.parametrize(
+    ("argument", "wrong"),
+    [
+        ("on_progress", 3),
+        ("on_failure", "print"),
+        ("checkpoint", 3),
+        ("checkpoint", ""),
+        ("checkpoint", b"state"),
+        ("checkpoint", "sta\0te"),
+    ],
+)
+async def test_what_is_no_function_or_no_file_is_refused_before_sending(
+    client: VoucherifyClient, emulator: Emulator, method: str, argument: str, wrong: object
+) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        await getattr(client.orders, method)(some(5), **{argument: wrong})
+    assert caught.value.argument == argument
+    assert not emulator.requests
+
+
 @pytest.mark.parametrize("which", ["on_progress", "on_failure"])
 async def test_a_function_that_raises_stops_the_run(
     client: VoucherifyClient, monkeypatch: pytest.MonkeyPatch, which: str

@@ -134,6 +134,7 @@ async def test_an_empty_file_of_json_lines_has_no_orders(file: Write) -> None:
         ("orders.jsonl", {"columns": {}}, "columns: is for CSV, and this is read as JSON Lines"),
         ("orders.jsonl", {"defaults": {}}, "defaults: is for CSV, and this is read as JSON Lines"),
         ("orders.csv", {"columns": {"x": "y"}}, "columns['x']: there is no field 'y'"),
+        ("orders.csv", {"on_bad_line": "print"}, "on_bad_line: must be a function, not str"),
     ],
 )
 def test_an_argument_that_does_not_fit_is_refused_before_anything_is_opened(

@@ -18,7 +18,7 @@ from voucherify_async.inputs import check_type, checked_json
 from voucherify_async.jobs import DEFAULT_WAIT_SECONDS, ExportJob, ImportJob
 from voucherify_async.models.jobs import AsyncAction, Export
 from voucherify_async.models.orders import Id, NewOrder, Order, OrderChanges, OrderPage
-from voucherify_async.options import check_choice, check_range, check_seconds
+from voucherify_async.options import check_choice, check_file, check_function, check_range, check_seconds
 from voucherify_async.poller import Poller
 from voucherify_async.resources.endpoint import Resource, WithHttpInfo, endpoint, with_http_info
 from voucherify_async.resources.exports import Exports
@@ -313,6 +313,7 @@ class Orders(Resource):
         check_seconds("timeout", timeout)
         if turn is not None and not isinstance(turn, AbstractAsyncContextManager):
             raise ConfigurationError("turn", f"must be an async context manager, not {type(turn).__name__}")
+        _check_run(checkpoint, on_progress, on_failure)
         run = Imports(
             self,
             source,
@@ -374,6 +375,7 @@ class Orders(Resource):
         from voucherify_async.bulk.upserts import Upserts  # noqa: PLC0415 - spares importing it with the client
 
         check_range("concurrency", concurrency, 1, 65_536)
+        _check_run(checkpoint, on_progress, on_failure)
         run = Upserts(
             self._session,
             self._options,
@@ -473,6 +475,13 @@ class Orders(Resource):
         job = self.export_job(_decode_accepted_export(body).id)
         self._session.reporter.tell(JobSeen("export", job.id, "ACCEPTED", None))
         return job
+
+
+def _check_run(checkpoint: object, on_progress: object, on_failure: object) -> None:
+    if checkpoint is not None:
+        check_file("checkpoint", checkpoint)
+    check_function("on_progress", on_progress)
+    check_function("on_failure", on_failure)
 
 
 class OrdersWithHttpInfo(WithHttpInfo[Orders]):

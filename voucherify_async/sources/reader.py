@@ -9,7 +9,7 @@ from typing import Final, Literal, Protocol, Self, TypeAlias
 
 from voucherify_async.errors import ConfigurationError, SourceError
 from voucherify_async.models.orders import NewOrder
-from voucherify_async.options import check_choice
+from voucherify_async.options import check_choice, check_function
 from voucherify_async.sources.blocks import Blocks, ByteSource, PathSource, open_source, standard_input
 from voucherify_async.sources.columns import Layout
 from voucherify_async.sources.csvorders import CsvOrders
@@ -95,6 +95,7 @@ def read_orders(
     Raises:
         ConfigurationError: an argument does not fit.
     """
+    check_function("on_bad_line", on_bad_line)
     name, reading = _byte_source(source)
     known = _format(name, format)
     if known == "csv":
