@@ -199,6 +199,14 @@ def test_what_is_stored_says_only_what_it_knows() -> None:
     assert isinstance(item, OrderItem)
 
 
+def test_what_was_not_given_does_not_show() -> None:
+    new = NewOrder(source_id="o-1", items=[OrderItem(quantity=1)], metadata=None)
+    assert repr(new) == "NewOrder(source_id='o-1', items=[OrderItem(quantity=1)], metadata=None)"
+    assert repr(OrderChanges(status="PAID")) == "OrderChanges(status='PAID')"
+    stored = msgspec.json.decode(b'{"id":"ord_1","amount":0,"customer":{"id":"cust_1"}}', type=Order)
+    assert repr(stored) == "Order(id='ord_1', amount=0, customer=StoredCustomer(id='cust_1'))"
+
+
 def test_the_key_of_an_order() -> None:
     assert NewOrder(source_id="s", id="i").key == "s"
     assert NewOrder(id="i").key == "i"

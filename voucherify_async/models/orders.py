@@ -8,6 +8,8 @@ What comes back (`Order` and the `Stored...` parts) is read liberally: a field t
 unknown field is ignored, and so is an unknown value of an enumeration, which passes as the string it is. A
 stored part is a kind of what was sent, so it can be sent again: it then says only what it knows.
 
+Neither shows in its `repr` what was not given: of some twenty fields few are, and the others would hide them.
+
 Money is a whole number in the smallest unit of the currency.
 
 Fields stand in the order in which the documents' examples give them, the rare ones last: msgspec looks for each key
@@ -27,7 +29,7 @@ AwareTime: TypeAlias = Annotated[datetime.datetime, Meta(tz=True)]
 Metadata: TypeAlias = dict[str, Any]
 
 
-class Address(Struct, frozen=True, kw_only=True):
+class Address(Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
     """A customer's address."""
 
     line_1: str | None | UnsetType = UNSET
@@ -38,7 +40,7 @@ class Address(Struct, frozen=True, kw_only=True):
     country: str | None | UnsetType = UNSET
 
 
-class Customer(Struct, frozen=True, kw_only=True):
+class Customer(Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
     """A customer, or a referrer: named by `id`, or created or updated by `source_id`.
 
     Attributes:
@@ -60,7 +62,7 @@ class Customer(Struct, frozen=True, kw_only=True):
     metadata: Metadata | None | UnsetType = UNSET
 
 
-class Product(Struct, frozen=True, kw_only=True):
+class Product(Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
     """The product of an item.
 
     Attributes:
@@ -77,7 +79,7 @@ class Product(Struct, frozen=True, kw_only=True):
     override: bool | None | UnsetType = UNSET
 
 
-class Sku(Struct, frozen=True, kw_only=True):
+class Sku(Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
     """The variant of a product. `sku` is its name; the rest is as in `Product`."""
 
     id: Id | None | UnsetType = UNSET
@@ -88,7 +90,7 @@ class Sku(Struct, frozen=True, kw_only=True):
     override: bool | None | UnsetType = UNSET
 
 
-class OrderItem(Struct, frozen=True, kw_only=True):
+class OrderItem(Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
     """A line of an order.
 
     Attributes:
@@ -117,7 +119,7 @@ class OrderItem(Struct, frozen=True, kw_only=True):
     initial_amount: int | None | UnsetType = UNSET
 
 
-class OrderFields(Struct, frozen=True, kw_only=True):
+class OrderFields(Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
     """What orders and changes of orders have in common.
 
     Attributes:
@@ -251,7 +253,7 @@ class StoredItem(OrderItem, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     object: str | None = None
 
 
-class OrderRedemption(Struct, frozen=True, kw_only=True, gc=False):
+class OrderRedemption(Struct, frozen=True, kw_only=True, gc=False, repr_omit_defaults=True):
     """An incentive that was redeemed with an order, or rolled back."""
 
     date: AwareTime | None = None
@@ -264,7 +266,7 @@ class OrderRedemption(Struct, frozen=True, kw_only=True, gc=False):
     rollback_stacked: list[str] | None = None
 
 
-class Order(Struct, frozen=True, kw_only=True, gc=False):
+class Order(Struct, frozen=True, kw_only=True, gc=False, repr_omit_defaults=True):
     """An order as the service has stored it.
 
     Attributes:
@@ -307,7 +309,7 @@ class Order(Struct, frozen=True, kw_only=True, gc=False):
     total_applied_discount_amount: int | None = None
 
 
-class OrderPage(Struct, frozen=True, kw_only=True, gc=False):
+class OrderPage(Struct, frozen=True, kw_only=True, gc=False, repr_omit_defaults=True):
     """A page of the list of orders.
 
     Attributes:
@@ -321,7 +323,7 @@ class OrderPage(Struct, frozen=True, kw_only=True, gc=False):
     data_ref: str | None = None
 
 
-class OrderRow(Struct, frozen=True, kw_only=True, gc=False):
+class OrderRow(Struct, frozen=True, kw_only=True, gc=False, repr_omit_defaults=True):
     """A row of an order export. A column that was not asked for is None, and so is an empty cell.
 
     Attributes:
