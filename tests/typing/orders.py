@@ -101,6 +101,9 @@ def inputs(now: datetime.datetime) -> NewOrder:
     assert_type(new.amount, int | None | UnsetType)
     if new.amount is not UNSET and new.amount is not None:
         assert_type(new.amount, int)
+    # Any string is a status; pyright keeps the known ones beside it, and offers them.
+    NewOrder(status="SHIPPED")
+    assert_type(new.status, str | None | UnsetType)  # pyright: ignore[reportAssertTypeFailure]
     # Names and values that do not fit are found here, and not at the server.
     NewOrder(sourceid="web-1")  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
     NewOrder("web-1")  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]

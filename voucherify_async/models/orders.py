@@ -18,7 +18,7 @@ behind the one before it, and reads a page a tenth faster so.
 
 import datetime
 from collections.abc import Sequence
-from typing import Annotated, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -27,6 +27,13 @@ MAX_ITEMS: Final = 500
 Id: TypeAlias = Annotated[str, Meta(min_length=1)]
 AwareTime: TypeAlias = Annotated[datetime.datetime, Meta(tz=True)]
 Metadata: TypeAlias = dict[str, Any]
+
+if TYPE_CHECKING:
+    # Editors offer those that are known. The service may take more, so any string is right.
+    Status: TypeAlias = Literal["CREATED", "PAID", "CANCELED", "FULFILLED"] | str
+    RelatedObject: TypeAlias = Literal["product", "sku"] | str
+else:
+    Status = RelatedObject = str  # msgspec takes no union of two kinds of string
 
 
 class Address(Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
@@ -104,7 +111,7 @@ class OrderItem(Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
     """
 
     source_id: str | None | UnsetType = UNSET
-    related_object: str | None | UnsetType = UNSET
+    related_object: RelatedObject | None | UnsetType = UNSET
     product_id: str | None | UnsetType = UNSET
     sku_id: str | None | UnsetType = UNSET
     quantity: int | None | UnsetType = UNSET
@@ -132,7 +139,7 @@ class OrderFields(Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
     """
 
     source_id: Id | None | UnsetType = UNSET
-    status: str | None | UnsetType = UNSET
+    status: Status | None | UnsetType = UNSET
     amount: int | None | UnsetType = UNSET
     initial_amount: int | None | UnsetType = UNSET
     discount_amount: int | None | UnsetType = UNSET
