@@ -2,6 +2,7 @@
 
 import asyncio
 import heapq
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
@@ -197,6 +198,15 @@ def http(status: int, body: bytes = b"", *headers: str, length: int | None = Non
         *headers,
     ]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+def uncertified(protocol: int) -> ssl.SSLContext:
+    """TLS without a certificate, which a test does not need to have."""
+    context = ssl.SSLContext(protocol)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers("AECDH-AES256-SHA:@SECLEVEL=0")
+    return context
 
 
 async def until(condition: Callable[[], bool], step: Callable[[], Awaitable[object]] | None = None) -> None:

@@ -4,6 +4,7 @@ import ast
 import asyncio
 import contextlib
 import inspect
+import ssl
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -15,7 +16,7 @@ from aiohttp.http import HttpResponseParser, RawResponseMessage
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.fakes import FakeClock, RawServer, http, raw_server, until
+from tests.fakes import FakeClock, RawServer, http, raw_server, uncertified, until
 from voucherify_async import (
     ApiError,
     ConnectError,
@@ -433,3 +434,53 @@ async def listening(serve: Any) -> AsyncIterator[str]:
             task.cancel()
         await asyncio.gather(*tasks)
         await listener.wait_closed()
+
+
+class Deaf:
+    """A TLS server that falls silent after its handshake: it answers neither a request nor TLS's farewell.
+
+    Attributes:
+        asked: when the first request has begun to arrive.
+        left: when the connection has ended on the other side.
+    """
+
+    def __init__(self) -> None:
+        self.asked, self.left = asyncio.Event(), asyncio.Event()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        tls = uncertified(ssl.PROTOCOL_TLS_SERVER).wrap_bio(incoming, outgoing, server_side=True)
+        while not self.asked.is_set():
+            try:
+                tls.do_handshake()
+            except ssl.SSLWantReadError:
+                writer.write(outgoing.read())
+                incoming.write(await reader.read(LONGEST_BODY))
+                continue
+            writer.write(outgoing.read())
+            await reader.read(LONGEST_BODY)
+            self.asked.set()
+        await reader.read()
+        self.left.set()
+        writer.close()
+
+
+@pytest.mark.parametrize("given_up", ["cancelled", "too late", "silent"])
+async def test_a_call_that_was_given_up_leaves_no_socket_to_a_silent_peer(given_up: str) -> None:
+    deaf = Deaf()
+    listener = await asyncio.start_server(deaf.serve, "127.0.0.1", 0)
+    url = f"https://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+    timeouts = Timeouts(total=0.2) if given_up == "too late" else Timeouts(read=0.2)
+    async with VoucherifyClient(
+        "i", "t", base_url=url, ssl_context=uncertified(ssl.PROTOCOL_TLS_CLIENT), timeouts=timeouts, retry=ONCE
+    ) as client:
+        call = asyncio.ensure_future(client.orders.get("o-1"))
+        await deaf.asked.wait()
+        if given_up == "cancelled":
+            call.cancel()
+        with pytest.raises(asyncio.CancelledError if given_up == "cancelled" else RequestTimeoutError):
+            await call
+        async with asyncio.timeout(10):  # asyncio waits for 30 seconds for the farewell
+            await deaf.left.wait()
+    listener.close()
+    await listener.wait_closed()

@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.fakes import FakeClock, http, raw_server, until
+from tests.fakes import FakeClock, http, raw_server, uncertified, until
 from voucherify_async import (
     ApiError,
     BadRequestError,
@@ -183,15 +183,6 @@ class Closing:
         for connection in self.connections:
             with connection:
                 connection.shutdown(socket.SHUT_WR)
-
-
-def uncertified(protocol: int) -> ssl.SSLContext:
-    """TLS without a certificate, which a test does not need to have."""
-    context = ssl.SSLContext(protocol)
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    context.maximum_version = ssl.TLSVersion.TLSv1_2
-    context.set_ciphers("AECDH-AES256-SHA:@SECLEVEL=0")
-    return context
 
 
 @pytest.mark.parametrize("tls", [False, True])

@@ -37,6 +37,7 @@ _NEEDED: Final = {
         "is_connected",
         "should_close",
         "set_exception",
+        "close",
         "transport",
     ),
     HttpResponseParser: ("feed_data",),

@@ -90,6 +90,17 @@ class AnswerProtocol(ResponseHandler):
             return None
         return message, memoryview(data)[body_at:]
 
+    def close(self) -> None:
+        """Close the connection now. What is left of a request is not sent, and what still comes is not heard.
+
+        TLS would first wait for the other side's farewell, up to 30 seconds (asyncio, `ssl_shutdown_timeout`). One
+        that has fallen silent says none, so the socket of each call that was given up would outlive its turn at the
+        pool, and the client.
+        """
+        if self.transport is not None:
+            self.transport.abort()
+        super().close()
+
     def set_exception(self, exc: BaseException, *args: Any, **kwargs: Any) -> None:
         """Note that there will be no answer, and why: the connection was lost, or it was waited for in vain."""
         super().set_exception(exc, *args, **kwargs)
