@@ -417,6 +417,17 @@ async def test_a_mistake_in_the_poller_leaves_nobody_waiting(
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
 
 
+async def test_a_clock_that_fails_leaves_nobody_waiting(emulator: Emulator, clock: FakeClock) -> None:
+    async def fails(seconds: float) -> None:
+        raise RuntimeError("no time")
+
+    async with emulator.client(clock=clock) as client:
+        job = await client.orders.import_orders(orders(1_000))
+        clock.sleep = fails  # type: ignore[method-assign]
+        with pytest.raises(JobError, match="no time"):
+            await job.wait(timeout=10)
+
+
 # --- One poller for many ------------------------------------------------------------------------------------
 
 

@@ -245,12 +245,14 @@ class Poller(Generic[S]):
 
     async def _sleep(self, seconds: float) -> None:
         """Sleep, unless somebody comes to wait for another job."""
-        self._nap = asyncio.ensure_future(self._session.clock.sleep(seconds))
+        nap = self._nap = asyncio.ensure_future(self._session.clock.sleep(seconds))
         try:
-            await asyncio.wait([self._nap])
+            await asyncio.wait([nap])
+            if not nap.cancelled():
+                nap.result()  # a clock of the user's own may fail
         finally:
-            nap, self._nap = self._nap, None
-            if nap is not None and not nap.done():
+            self._nap = None
+            if not nap.done():
                 nap.cancel()
                 await asyncio.wait([nap])
 
